@@ -1,0 +1,1 @@
+"""Pure values every room shares: standard library only, no I/O."""

@@ -1,0 +1,54 @@
+"""Who acts: a person in one role at one organisation, a machine, or the server itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+INTERACTIONS = "cruds"
+
+
+class Kind(StrEnum):
+    STAFF = "staff"
+    MACHINE = "machine"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`organisation` and `practitioner` are logical FHIR ids; `scopes` SMART v2 strings.
+
+    Somebody without an organisation is system-wide only as machine or system;
+    staff without one see nothing.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    role: str
+    organisation: str | None = None
+    practitioner: str | None = None
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def system_wide(self) -> bool:
+        return self.organisation is None and self.kind is not Kind.STAFF
+
+    def may(self, interaction: str, resource_type: str) -> bool:
+        """Whether a scope allows one of c(reate) r(ead) u(pdate) d(elete) s(earch) on a type."""
+        return any(_allows(scope, interaction, resource_type) for scope in self.scopes)
+
+
+def _allows(scope: str, interaction: str, resource_type: str) -> bool:
+    _, _, grant = scope.partition("/")
+    granted_type, _, interactions = grant.partition(".")
+    return granted_type in ("*", resource_type) and interaction in interactions
+
+
+serai_itself = Actor(
+    id="serai",
+    kind=Kind.SYSTEM,
+    name="Serai",
+    role="system",
+    scopes=frozenset({"system/*.cruds"}),
+)

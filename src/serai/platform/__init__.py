@@ -1,0 +1,1 @@
+"""The ground: settings, database, blobs, accounts, audit. Knows nothing of medicine."""

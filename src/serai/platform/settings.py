@@ -1,0 +1,47 @@
+"""Settings, read from the environment (`SERAI_*`); state lives in `SERAI_HOME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every knob of the server; docs/reference/settings.md lists them, and a test compares."""
+
+    model_config = SettingsConfigDict(env_prefix="SERAI_", frozen=True)
+
+    home: Path = Field(default=Path("var"), description="Folder that holds all state")
+    database_url: str | None = Field(
+        default=None, description="postgresql://… of your own PostgreSQL; embedded when unset"
+    )
+    blobs: str | None = Field(
+        default=None,
+        description="s3://bucket/prefix for an object store; files under home when unset",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the web server listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port of the web server")
+    base_url: str | None = Field(
+        default=None, description="Public address, when a proxy stands in front"
+    )
+    workers: int = Field(default=1, ge=1, le=64, description="Web worker processes")
+    dimse_host: str = Field(
+        default="127.0.0.1", description="Address of the DICOM network listener"
+    )
+    dimse_port: int = Field(default=11112, ge=0, le=65535, description="Port of the DICOM listener")
+    ae_title: str = Field(default="SERAI", max_length=16, description="Our DICOM AE title")
+    database_connections: int = Field(
+        default=10, ge=1, le=200, description="Database connections per web worker"
+    )
+    node_modules: Path = Field(
+        default=Path("node_modules"), description="Folder with the viewer and htmx from npm"
+    )
+    log_format: str = Field(
+        default="console", pattern="^(console|json)$", description="console or json"
+    )
+
+    @property
+    def public_url(self) -> str:
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
