@@ -1,4 +1,4 @@
-"""The import contracts hold, and each of them can fail: a rule never seen to break proves nothing."""
+"""The import contracts hold, and each can fail: a rule never seen to break proves nothing."""
 
 from __future__ import annotations
 

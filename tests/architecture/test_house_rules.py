@@ -69,7 +69,9 @@ def test_decisions_are_numbered_once_and_say_their_status() -> None:
     numbers = [path.name[:4] for path in records]
     assert numbers == [f"{n:04d}" for n in range(1, len(records) + 1)]
     for path in records:
-        assert re.search(r"^Status: (Proposed|Accepted|Superseded by \d{4})$", path.read_text(), re.M)
+        assert re.search(
+            r"^Status: (Proposed|Accepted|Superseded by \d{4})$", path.read_text(), re.M
+        )
 
 
 def test_every_setting_is_documented() -> None:
@@ -81,5 +83,10 @@ def test_every_setting_is_documented() -> None:
 
 def test_the_project_stands_alone() -> None:
     """Nothing refers to folders outside the repository."""
-    places = [ROOT / "README.md", ROOT / "Makefile", *SOURCE.rglob("*.py"), *ROOT.glob("docs/**/*.md")]
+    places = [
+        ROOT / "README.md",
+        ROOT / "Makefile",
+        *SOURCE.rglob("*.py"),
+        *ROOT.glob("docs/**/*.md"),
+    ]
     assert [path for path in places if "/shared/" in path.read_text()] == []
