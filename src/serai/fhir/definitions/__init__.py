@@ -1,0 +1,29 @@
+"""HL7's R4 definitions: types, elements, search parameters, compartments, required codes."""
+
+from serai.fhir.definitions.model import Element, SearchParameter, TypeRef
+from serai.fhir.definitions.r4 import (
+    COMPLEX_TYPES,
+    FHIR_VERSION,
+    RESOURCE_TYPES,
+    children,
+    compartment_params,
+    element,
+    elements,
+    search_parameters,
+    value_set,
+)
+
+__all__ = [
+    "COMPLEX_TYPES",
+    "FHIR_VERSION",
+    "RESOURCE_TYPES",
+    "Element",
+    "SearchParameter",
+    "TypeRef",
+    "children",
+    "compartment_params",
+    "element",
+    "elements",
+    "search_parameters",
+    "value_set",
+]
