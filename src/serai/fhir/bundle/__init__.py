@@ -1,0 +1,1 @@
+"""batch and transaction (R4 §3.1.0.11)."""

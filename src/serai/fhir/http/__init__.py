@@ -1,0 +1,5 @@
+"""The FHIR REST interface over HTTP (R4 §3.1.0)."""
+
+from serai.fhir.http.routes import routes
+
+__all__ = ["routes"]

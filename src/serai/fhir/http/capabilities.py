@@ -1,0 +1,88 @@
+"""The CapabilityStatement (R4 §5.2), made from the tables that drive the server."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from serai import __version__
+from serai.fhir.body import encode
+from serai.fhir.definitions import FHIR_VERSION, RESOURCE_TYPES
+from serai.fhir.interaction.table import TABLE
+from serai.fhir.search.parsing import honoured
+from serai.kernel.clock import instant, utc_now
+
+STARTED = instant(utc_now())
+
+
+@lru_cache(maxsize=8)
+def statement(base: str) -> bytes:
+    """What this server does at `base`, and nothing it does not."""
+    return encode(
+        {
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": STARTED,
+            "kind": "instance",
+            "software": {"name": "Serai", "version": __version__},
+            "implementation": {"description": "Serai FHIR server", "url": base},
+            "fhirVersion": FHIR_VERSION,
+            "format": ["application/fhir+json", "json"],
+            "rest": [_rest()],
+        }
+    )
+
+
+def _rest() -> dict[str, Any]:
+    interactions = [*_codes("system"), {"code": "batch"}, {"code": "transaction"}]
+    return {
+        "mode": "server",
+        "security": {
+            "cors": False,
+            "description": "Bearer token with SMART v2 scopes, or a page session.",
+        },
+        "resource": [_resource(kind) for kind in sorted(RESOURCE_TYPES)],
+        "interaction": interactions,
+    }
+
+
+def _codes(level: str) -> list[dict[str, str]]:
+    """The interactions of the system, or of a type and its instances."""
+    codes = [
+        one.code
+        for (_, where), one in TABLE.items()
+        if where.startswith("system") == (level == "system")
+    ]
+    return [{"code": code} for code in codes if code]
+
+
+def _resource(kind: str) -> dict[str, Any]:
+    parameters = honoured(kind)
+    references = [f"{kind}:{code}" for code, one in parameters.items() if one.type == "reference"]
+    described: dict[str, Any] = {
+        "type": kind,
+        "interaction": _codes("type"),
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
+        "searchInclude": sorted(references),
+        "searchRevInclude": sorted(_pointing_to(kind)),
+        "searchParam": [
+            {"name": code, "definition": one.url, "type": one.type}
+            for code, one in sorted(parameters.items())
+        ],
+    }
+    return {name: value for name, value in described.items() if value != []}
+
+
+def _pointing_to(kind: str) -> list[str]:
+    return [
+        f"{source}:{code}"
+        for source in RESOURCE_TYPES
+        for code, one in honoured(source).items()
+        if one.type == "reference" and kind in one.targets
+    ]

@@ -1,0 +1,155 @@
+"""HTTP request to interaction: address, negotiation, body within limits, conditions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from serai.fhir.interaction.asked import Asked, Conditions, Pairs, Prefer
+from serai.fhir.outcome import NotAcceptable
+from serai.kernel.errors import Malformed, TooLarge, Unsupported
+from serai.platform.settings import Settings
+
+JSON_TYPES = frozenset(
+    {"application/fhir+json", "application/json", "application/json+fhir", "text/json"}
+)
+FORMATS = JSON_TYPES | {"json"}
+ANY_TYPE = frozenset({"*/*", "application/*", "text/*"})
+FORM = "application/x-www-form-urlencoded"
+MOST_BYTES = 64 * 1024 * 1024
+MOST_PARAMETERS = 200
+RETURNS = ("minimal", "representation", "OperationOutcome")
+HANDLINGS = ("strict", "lenient")
+
+
+def base_of(request: Request) -> str:
+    """This server's FHIR address: as configured for a proxy, else as the client called it."""
+    settings: Settings | None = getattr(request.app.state, "settings", None)
+    if settings is not None and settings.base_url:
+        return f"{settings.public_url}/fhir"
+    return f"{request.url.scheme}://{request.url.netloc}/fhir"
+
+
+def path_of(request: Request) -> tuple[str, ...]:
+    inside = str(request.path_params.get("path", "")).strip("/")
+    return tuple(inside.split("/")) if inside else ()
+
+
+async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
+    """Everything an interaction needs to know, the form of the answer settled."""
+    params = pairs(request.url.query)
+    negotiate(request.headers, params)
+    method = "GET" if request.method == "HEAD" else request.method
+    raw = b""
+    if method in ("POST", "PUT"):
+        raw = await _body(request)
+        if path[1:] == ("_search",):
+            _require_type(request.headers, {FORM}, "fhir.form")
+            params = (*params, *_form(raw))
+        else:
+            _require_type(request.headers, JSON_TYPES, "fhir.content-type")
+    return Asked(
+        method=method,
+        path=path,
+        params=params,
+        raw=raw,
+        conditions=_conditions(request.headers),
+        prefer=_prefer(request.headers),
+        base=base_of(request),
+    )
+
+
+def pairs(query: str) -> Pairs:
+    try:
+        found = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError as error:
+        raise TooLarge("search.too-many-parameters", most=MOST_PARAMETERS) from error
+    return tuple(found)
+
+
+def negotiate(headers: Headers, params: Pairs) -> None:
+    """JSON or nothing; `_format` outweighs Accept (R4 §3.1.0.1.11)."""
+    formats = [value for name, value in params if name == "_format"]
+    if formats:
+        # A + in an address arrives as a space: application/fhir json.
+        wanted = [_media_type(formats[-1].replace(" ", "+"))]
+        acceptable = FORMATS | ANY_TYPE
+    else:
+        wanted = [_media_type(one) for one in headers.get("accept", "*/*").split(",")]
+        acceptable = JSON_TYPES | ANY_TYPE
+    if not any(kind in acceptable and version in (None, "4.0") for kind, version in wanted):
+        raise NotAcceptable("fhir.not-acceptable")
+
+
+def _media_type(text: str) -> tuple[str, str | None]:
+    """The type and the fhirVersion it names; text in another encoding is another type."""
+    kind, _, rest = text.partition(";")
+    charset = re.search(r'charset\s*=\s*"?([^";\s]+)', rest, re.IGNORECASE)
+    if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        kind = text
+    version = re.search(r'fhirVersion\s*=\s*"?([0-9.]+)"?', rest)
+    return kind.strip().lower(), version[1] if version else None
+
+
+def _require_type(headers: Headers, allowed: Iterable[str], key: str) -> None:
+    kind, version = _media_type(headers.get("content-type", ""))
+    if kind not in allowed or version not in (None, "4.0"):
+        raise Unsupported(key)
+
+
+async def _body(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise TooLarge("fhir.body-too-large", most=MOST_BYTES)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _form(raw: bytes) -> Pairs:
+    try:
+        return pairs(raw.decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise Malformed("fhir.form") from error
+
+
+def _conditions(headers: Headers) -> Conditions:
+    since = headers.get("if-modified-since")
+    none_exist = headers.get("if-none-exist")
+    return Conditions(
+        if_match=headers.get("if-match"),
+        if_none_match=headers.get("if-none-match"),
+        if_modified_since=_http_date(since) if since is not None else None,
+        if_none_exist=pairs(none_exist.removeprefix("?")) if none_exist is not None else None,
+    )
+
+
+def _http_date(text: str) -> datetime | None:
+    """RFC 9110 §13.1.3: a date that cannot be read is as good as none."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _prefer(headers: Headers) -> Prefer:
+    wishes = dict(
+        wish.strip().partition("=")[::2]
+        for value in headers.getlist("prefer")
+        for wish in re.split("[,;]", value)
+    )
+    returns = wishes.get("return", "").strip('"')
+    handling = wishes.get("handling", "").strip('"')
+    return Prefer(
+        returns=returns if returns in RETURNS else "representation",
+        handling=handling if handling in HANDLINGS else "strict",
+    )

@@ -1,0 +1,91 @@
+"""read, vread, search and history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from serai.fhir.interaction.asked import Asked, Pairs, Reply, Scene
+from serai.fhir.interaction.bundles import history_bundle, search_bundle
+from serai.fhir.search.intervals import interval
+from serai.fhir.search.paging import CURSOR, read_cursor
+from serai.fhir.search.parsing import DEFAULT_COUNT, FORM_PARAMETERS, MAX_COUNT
+from serai.fhir.store import HistoryAsked
+from serai.fhir.stored import Stored
+from serai.kernel.errors import Malformed, NotFound
+
+
+async def read(scene: Scene, asked: Asked) -> Reply:
+    """R4 §3.1.0.1"""
+    refuse_parameters(asked)
+    kind, id = asked.path
+    found = await scene.store.read(scene.connection, kind, id, actor=scene.actor)
+    return _found(asked, found)
+
+
+async def vread(scene: Scene, asked: Asked) -> Reply:
+    """R4 §3.1.0.2"""
+    refuse_parameters(asked)
+    kind, id, _, version = asked.path
+    if not (version.isascii() and version.isdecimal()) or len(version) > 9:
+        raise NotFound("fhir.not-found", resource=f"{kind}/{id}/_history/{version}"[:200])
+    found = await scene.store.vread(scene.connection, kind, id, int(version), actor=scene.actor)
+    return _found(asked, found)
+
+
+def _found(asked: Asked, found: Stored) -> Reply:
+    if asked.conditions.unchanged(found):
+        return Reply(304, stored=found)
+    return Reply(200, found.content, found)
+
+
+async def search(scene: Scene, asked: Asked) -> Reply:
+    """R4 §3.1.1, by GET or POST"""
+    page = await scene.store.search(
+        scene.connection,
+        asked.path[0],
+        asked.params,
+        actor=scene.actor,
+        now=scene.now,
+        handling=asked.prefer.handling,
+        base=asked.base,
+    )
+    return Reply(200, search_bundle(page, asked.base))
+
+
+async def history(scene: Scene, asked: Asked) -> Reply:
+    """R4 §3.1.0.11: of an instance, a type, or the whole system"""
+    kind, id = (*asked.path[:-1], None, None)[:2]
+    wanted = _history_asked(kind, id, asked.params)
+    versions = await scene.store.history(scene.connection, wanted, actor=scene.actor)
+    return Reply(200, history_bundle(versions, asked.base))
+
+
+def refuse_parameters(asked: Asked) -> None:
+    """Parameters that would be ignored are refused."""
+    for name, _ in asked.params:
+        if name not in FORM_PARAMETERS:
+            raise Malformed("search.unsupported-parameter", parameter=name)
+
+
+def _history_asked(kind: str | None, id: str | None, params: Pairs) -> HistoryAsked:
+    wanted = {name: value for name, value in params if name not in FORM_PARAMETERS}
+    for name in wanted:
+        if name not in ("_count", "_since", CURSOR):
+            raise Malformed("search.unsupported-parameter", parameter=name)
+    count = wanted.get("_count", str(DEFAULT_COUNT))
+    if not (count.isascii() and count.isdecimal()) or len(count) > 9:
+        raise Malformed("search.count", parameter="_count")
+    return HistoryAsked(
+        type=kind,
+        id=id,
+        count=min(int(count), MAX_COUNT),
+        since=_since(wanted["_since"]) if "_since" in wanted else None,
+        cursor=read_cursor(wanted[CURSOR]) if CURSOR in wanted else None,
+    )
+
+
+def _since(text: str) -> datetime:
+    found = interval(text.replace(" ", "+"))
+    if found is None:
+        raise Malformed("search.date", parameter="_since")
+    return found[0]

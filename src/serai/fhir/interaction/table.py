@@ -1,0 +1,85 @@
+"""Which interaction answers which method at which kind of address.
+
+The dispatcher and the CapabilityStatement read this one table, so neither can promise more
+than the other keeps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.interaction import reading, writing
+from serai.fhir.interaction.asked import Asked, Reply, Scene
+from serai.fhir.outcome import MethodNotAllowed
+from serai.kernel.errors import NotFound
+
+Handler = Callable[[Scene, Asked], Awaitable[Reply]]
+
+_LOGICAL_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """`code` is FHIR's name (TypeRestfulInteraction, SystemRestfulInteraction) or None where the
+    CapabilityStatement says it in another way; `writes` asks for a transaction."""
+
+    code: str | None
+    handler: Handler
+    writes: bool = False
+
+
+TABLE: dict[tuple[str, str], Interaction] = {
+    ("GET", "instance"): Interaction("read", reading.read),
+    ("PUT", "instance"): Interaction("update", writing.update, writes=True),
+    ("DELETE", "instance"): Interaction("delete", writing.delete, writes=True),
+    ("GET", "version"): Interaction("vread", reading.vread),
+    ("GET", "instance-history"): Interaction("history-instance", reading.history),
+    ("GET", "type"): Interaction("search-type", reading.search),
+    ("POST", "type"): Interaction("create", writing.create, writes=True),
+    ("PUT", "type"): Interaction(None, writing.update_by_condition, writes=True),
+    ("DELETE", "type"): Interaction(None, writing.delete_by_condition, writes=True),
+    ("POST", "type-search"): Interaction(None, reading.search),
+    ("GET", "type-history"): Interaction("history-type", reading.history),
+    ("GET", "system-history"): Interaction("history-system", reading.history),
+}
+
+
+def find(method: str, path: tuple[str, ...]) -> Interaction:
+    """NotFound for an address nobody serves, MethodNotAllowed for one served otherwise."""
+    kind = shape(path)
+    found = TABLE.get((method, kind))
+    if found is None:
+        allow = ", ".join(sorted(verb for verb, where in TABLE if where == kind))
+        raise MethodNotAllowed("fhir.method", method=method, allow=allow)
+    return found
+
+
+def shape(path: tuple[str, ...]) -> str:
+    """The kind of address a path is."""
+    if path == ("_history",):
+        return "system-history"
+    if not path or not path[0] or not path[0][0].isupper():
+        raise NotFound("fhir.unknown-address")
+    if path[0] not in RESOURCE_TYPES:
+        raise NotFound("fhir.unknown-type", type=path[0][:64])
+    return _below_type(path[1:])
+
+
+def _below_type(rest: tuple[str, ...]) -> str:
+    match rest:
+        case ():
+            return "type"
+        case ("_search",):
+            return "type-search"
+        case ("_history",):
+            return "type-history"
+        case (id,) if _LOGICAL_ID.fullmatch(id):
+            return "instance"
+        case (id, "_history") if _LOGICAL_ID.fullmatch(id):
+            return "instance-history"
+        case (id, "_history", _) if _LOGICAL_ID.fullmatch(id):
+            return "version"
+    raise NotFound("fhir.unknown-address")

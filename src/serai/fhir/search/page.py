@@ -1,0 +1,87 @@
+"""Runs a query: one page of visible matches, what they include, and how to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlencode
+
+from serai.fhir.search.includes import included
+from serai.fhir.search.paging import CURSOR, write_cursor
+from serai.fhir.search.query import Query
+from serai.fhir.search.sql import count_statement, page_statement
+from serai.fhir.stored import Stored, stored
+from serai.fhir.visibility import require
+from serai.kernel.actor import Actor
+from serai.platform.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`mode` is match or include (R4 §3.1.1.5.1)."""
+
+    stored: Stored
+    mode: str = "match"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`links` maps self and next to a relative address such as ``Patient?family=Li``.
+
+    `total` is there when it was asked for, or costs nothing because all is on this page.
+    """
+
+    entries: tuple[Entry, ...]
+    links: dict[str, str]
+    total: int | None
+    ignored: tuple[str, ...] = ()
+    next: Query | None = None
+
+    @property
+    def matches(self) -> list[Stored]:
+        return [entry.stored for entry in self.entries if entry.mode == "match"]
+
+
+async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
+    """The scope gate, the page and, where needed, the count and the includes."""
+    require(actor, "s", query.type)
+    rows = await _rows(connection, query, actor) if query.count else []
+    shown = rows[: query.count]
+    matches = [stored(row) for row in shown]
+    more = len(rows) > len(shown)
+    total = await _total(connection, query, actor, None if more else len(shown))
+    extra = await included(connection, query.includes, matches, actor=actor) if matches else []
+    entries = [*map(Entry, matches), *(Entry(one, "include") for one in extra)]
+    links = {"self": _link(query)}
+    following = None
+    if more:
+        following = replace(query, cursor=tuple(str(value) for value in shown[-1][8:]))
+        links["next"] = _link(following)
+    return Page(tuple(entries), links, total, query.ignored, following)
+
+
+async def _rows(connection: Connection, query: Query, actor: Actor) -> list[tuple[object, ...]]:
+    statement, values = page_statement(query, actor)
+    cursor = await connection.execute(statement, values, binary=True)
+    return await cursor.fetchall()
+
+
+async def _total(
+    connection: Connection, query: Query, actor: Actor, seen: int | None
+) -> int | None:
+    whole = query.count > 0 and query.cursor is None and seen is not None
+    if whole:
+        return seen
+    if not query.total:
+        return None
+    statement, values = count_statement(query, actor)
+    row = await (await connection.execute(statement, values)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _link(query: Query) -> str:
+    """What was understood, and nothing else."""
+    pairs = [pair for pair in query.applied if pair[0] != "_count"]
+    pairs.append(("_count", str(query.count)))
+    if query.cursor:
+        pairs.append((CURSOR, write_cursor(query.cursor)))
+    return f"{query.type}?{urlencode(pairs, safe='/:|,', quote_via=quote)}"

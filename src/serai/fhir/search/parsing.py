@@ -1,0 +1,157 @@
+"""Reads search parameters; what this server cannot honour is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+
+from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
+from serai.fhir.search import conditions
+from serai.fhir.search.conditions import NotHonoured
+from serai.fhir.search.paging import CURSOR, read_cursor
+from serai.fhir.search.query import Condition, Include, Query, SortKey
+from serai.kernel.errors import Malformed
+
+DEFAULT_COUNT = 50
+MAX_COUNT = 1000
+SORTABLE = {"date": "date", "string": "string"}
+RESULT_PARAMETERS = frozenset(
+    {"_sort", "_count", "_total", "_summary", "_include", "_revinclude", CURSOR}
+)
+# Read by the HTTP layer; they change the form of the answer, not its content.
+FORM_PARAMETERS = frozenset({"_format", "_pretty"})
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@cache
+def honoured(resource_type: str) -> Mapping[str, SearchParameter]:
+    """The parameters of a type that search answers; the CapabilityStatement lists these."""
+    known = search_parameters(resource_type)
+    return {code: found for code, found in known.items() if found.is_supported}
+
+
+def parse(
+    resource_type: str, pairs: Pairs, *, now: datetime, base: str = "", handling: str = "strict"
+) -> Query:
+    """The query these parameters ask for; `handling` is strict or lenient (R4 §3.1.1.1)."""
+    if resource_type not in RESOURCE_TYPES:
+        raise Malformed("fhir.unknown-type", type=resource_type)
+    made: list[Condition] = []
+    applied: list[tuple[str, str]] = []
+    ignored: list[str] = []
+    result: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name in FORM_PARAMETERS:
+            continue
+        bare = name.partition(":")[0]
+        try:
+            if bare in RESULT_PARAMETERS:
+                result.setdefault(_result_name(name), []).append(value)
+            else:
+                made.append(_condition(resource_type, name, value, now, base))
+        except NotHonoured:
+            if handling != "lenient":
+                raise
+            ignored.append(name)
+        else:
+            applied.append((name, value))
+    counting = _counting(result)
+    return Query(
+        type=resource_type,
+        conditions=tuple(made),
+        sort=_sort(resource_type, result.get("_sort", ())),
+        includes=tuple(_includes(resource_type, result)),
+        count=0 if counting else _count(result.get("_count", ())),
+        total=counting or _total(result.get("_total", ())),
+        cursor=read_cursor(result[CURSOR][-1]) if CURSOR in result else None,
+        applied=tuple(pair for pair in applied if pair[0] != CURSOR),
+        ignored=tuple(ignored),
+    )
+
+
+def _condition(resource_type: str, name: str, value: str, now: datetime, base: str) -> Condition:
+    code, _, modifier = name.partition(":")
+    if not value:
+        raise Malformed("search.empty", parameter=name)
+    if "\0" in value:
+        raise Malformed("fhir.nul-character", parameter=name)
+    parameter = honoured(resource_type).get(code)
+    if parameter is None:
+        known = code in search_parameters(resource_type) or "." in code or code == "_has"
+        key = "search.unsupported-parameter" if known else "search.unknown-parameter"
+        raise NotHonoured(key, parameter=name, type=resource_type)
+    asked = conditions.Asked(resource_type, parameter, modifier, value, now, base)
+    return conditions.build(asked)
+
+
+def _result_name(name: str) -> str:
+    if ":" in name:
+        raise NotHonoured("search.modifier", parameter=name)
+    return name
+
+
+def _counting(result: dict[str, list[str]]) -> bool:
+    """`_summary=count` is the only summary offered."""
+    asked = result.get("_summary", ["false"])[-1]
+    if asked not in ("count", "false"):
+        raise NotHonoured("search.summary", parameter="_summary")
+    return asked == "count"
+
+
+def _count(values: Sequence[str]) -> int:
+    if not values:
+        return DEFAULT_COUNT
+    if not (values[-1].isascii() and values[-1].isdecimal()) or len(values[-1]) > 9:
+        raise Malformed("search.count", parameter="_count")
+    return min(int(values[-1]), MAX_COUNT)
+
+
+def _total(values: Sequence[str]) -> bool:
+    """An estimate is answered by the accurate number."""
+    if values and values[-1] not in ("none", "accurate", "estimate"):
+        raise Malformed("search.total", parameter="_total")
+    return bool(values) and values[-1] != "none"
+
+
+def _sort(resource_type: str, values: Iterable[str]) -> tuple[SortKey, ...]:
+    words = [word for value in values for word in value.split(",")]
+    return tuple(_sort_key(resource_type, word) for word in words)
+
+
+def _sort_key(resource_type: str, word: str) -> SortKey:
+    code = word.removeprefix("-")
+    descending = word.startswith("-")
+    if code == "_id":
+        return SortKey(code, "id", descending)
+    if code == "_lastUpdated":
+        return SortKey(code, "updated", descending)
+    parameter = honoured(resource_type).get(code)
+    if parameter is None or parameter.type not in SORTABLE:
+        raise Malformed("search.sort", parameter="_sort", by=code)
+    return SortKey(code, SORTABLE[parameter.type], descending)
+
+
+def _includes(resource_type: str, result: dict[str, list[str]]) -> Iterable[Include]:
+    for value in result.get("_include", ()):
+        include = _include("_include", value)
+        if include.source != resource_type:
+            raise Malformed("search.include", parameter="_include")
+        yield include
+    for value in result.get("_revinclude", ()):
+        include = _include("_revinclude", value)
+        if include.target not in (None, resource_type):
+            raise Malformed("search.include", parameter="_revinclude")
+        yield include
+
+
+def _include(name: str, value: str) -> Include:
+    source, _, rest = value.partition(":")
+    code, _, target = rest.partition(":")
+    if source not in RESOURCE_TYPES or (target and target not in RESOURCE_TYPES):
+        raise Malformed("search.include", parameter=name)
+    parameter = honoured(source).get(code)
+    if parameter is None or parameter.type != "reference":
+        raise Malformed("search.include", parameter=name)
+    return Include(source, code, target or None, name == "_revinclude")

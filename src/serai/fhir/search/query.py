@@ -1,0 +1,97 @@
+"""A search request as a value: what was asked, checked against what this server honours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from serai.fhir.search.dates import DateRange
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """`_id`: one of these logical ids."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """`_lastUpdated`: in one of these ranges."""
+
+    ranges: tuple[DateRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A token, reference or uri: holds one of these keys, or (`negated`) none of them.
+
+    `narrow` says that few rows hold such a key: an identifier, or a reference to one resource.
+    """
+
+    keys: tuple[int, ...]
+    negated: bool = False
+    narrow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """A string parameter: `match` is prefix, exact or contains; values as given."""
+
+    param: str
+    match: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """A date parameter: in one of these ranges."""
+
+    param: str
+    ranges: tuple[DateRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """`:missing`: has no value (`missing`) or any; `kind` is key, string or date."""
+
+    param: str
+    kind: str
+    missing: bool
+
+
+Condition = Ids | Updated | Keys | Strings | Dates | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """`kind` is id, updated, date or string."""
+
+    param: str
+    kind: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """`_include` (reversed: `_revinclude`) of `source`'s reference `param`, maybe one target."""
+
+    source: str
+    param: str
+    target: str | None
+    reversed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One search on one type. `applied` is what the self link repeats, `ignored` what a
+    lenient client sent in vain."""
+
+    type: str
+    conditions: tuple[Condition, ...] = ()
+    sort: tuple[SortKey, ...] = ()
+    includes: tuple[Include, ...] = ()
+    count: int = 50
+    total: bool = False
+    cursor: tuple[str, ...] | None = None
+    applied: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[str, ...] = field(default=())

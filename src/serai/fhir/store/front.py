@@ -1,0 +1,180 @@
+"""What the rest of the house calls. The transaction, the actor and the time always come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from serai.fhir.body import Body, Data
+from serai.fhir.search import page, parsing
+from serai.fhir.search.keys import key
+from serai.fhir.search.page import Page
+from serai.fhir.search.parsing import Pairs
+from serai.fhir.store import history, reading, sharing
+from serai.fhir.store.changes import Guard, Guards, Write
+from serai.fhir.store.writing import Writer
+from serai.fhir.stored import Stored
+from serai.kernel.actor import Actor
+from serai.kernel.clock import utc_now
+from serai.kernel.errors import Malformed, Stale
+from serai.kernel.ids import new_id
+from serai.platform.db import Connection
+
+# Serialises creates with the same condition, or two of them would both find nothing.
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%s)"
+
+
+class FhirStore:
+    """One per process; `base` is this server's FHIR address, for references that spell it out."""
+
+    def __init__(self, *, base: str = "") -> None:
+        self.base = base.rstrip("/")
+        self._guards = Guards()
+
+    def guard(self, resource_type: str, guard: Guard) -> None:
+        """From now on `guard` is asked before every write of that type."""
+        self._guards.add(resource_type, guard)
+
+    # Reading
+
+    async def read(self, connection: Connection, type: str, id: str, *, actor: Actor) -> Stored:
+        return await reading.read(connection, type, id, actor=actor)
+
+    async def vread(
+        self, connection: Connection, type: str, id: str, version: int, *, actor: Actor
+    ) -> Stored:
+        return await reading.vread(connection, type, id, version, actor=actor)
+
+    async def history(
+        self, connection: Connection, asked: history.Asked, *, actor: Actor
+    ) -> history.Versions:
+        return await history.history(connection, asked, actor=actor)
+
+    async def search(
+        self,
+        connection: Connection,
+        type: str,
+        params: Pairs,
+        *,
+        actor: Actor,
+        now: datetime | None = None,
+        handling: str = "strict",
+        base: str | None = None,
+    ) -> Page:
+        """One page; `now` only widens ``ap`` dates, `base` is our address to this client."""
+        query = parsing.parse(
+            type, params, now=now or utc_now(), base=base or self.base, handling=handling
+        )
+        return await page.run(connection, query, actor=actor)
+
+    async def find(
+        self, connection: Connection, type: str, *params: tuple[str, str], actor: Actor
+    ) -> list[Data]:
+        """Every match, decoded, over all pages."""
+        found: list[Data] = []
+        wanted = [("_count", str(parsing.MAX_COUNT)), *params]
+        query = parsing.parse(type, wanted, now=utc_now(), base=self.base)
+        while True:
+            one = await page.run(connection, query, actor=actor)
+            found += [match.data for match in one.matches]
+            if one.next is None:
+                return found
+            query = one.next
+
+    # Writing
+
+    async def write(
+        self, tx: Connection, writes: Sequence[Write], *, actor: Actor, now: datetime
+    ) -> list[Stored]:
+        """Several writes at once, each resource at most once."""
+        if len({(one.type, one.id) for one in writes}) != len(writes):
+            raise Malformed("fhir.written-twice")
+        writer = Writer(tx, self._guards, actor, now, self.base)
+        return await writer.write(writes)
+
+    async def create(
+        self,
+        tx: Connection,
+        body: Body,
+        *,
+        actor: Actor,
+        now: datetime,
+        id: str | None = None,
+        if_none_exist: Pairs | None = None,
+    ) -> Stored:
+        """A new resource; with `if_none_exist`, the one already there instead (its version is
+        then older than this call)."""
+        if if_none_exist is not None:
+            found = await self.existing(tx, body.type, if_none_exist, actor=actor)
+            if found is not None:
+                return found
+        wanted = Write("POST", body.type, id or new_id(), body, fresh=id is None)
+        return (await self.write(tx, [wanted], actor=actor, now=now))[0]
+
+    async def update(
+        self,
+        tx: Connection,
+        body: Body,
+        *,
+        actor: Actor,
+        now: datetime,
+        if_match: int | None = None,
+    ) -> Stored:
+        """A new version of `body.id`, its first one included (update as create)."""
+        if body.id is None:
+            raise Malformed("fhir.no-id")
+        wanted = Write("PUT", body.type, body.id, body, if_match)
+        return (await self.write(tx, [wanted], actor=actor, now=now))[0]
+
+    async def delete(
+        self,
+        tx: Connection,
+        type: str,
+        id: str,
+        *,
+        actor: Actor,
+        now: datetime,
+        if_match: int | None = None,
+    ) -> Stored:
+        """The tombstone; deleting what is not there changes nothing (version 0)."""
+        wanted = Write("DELETE", type, id, if_match=if_match)
+        return (await self.write(tx, [wanted], actor=actor, now=now))[0]
+
+    async def existing(
+        self, tx: Connection, type: str, criteria: Pairs, *, actor: Actor
+    ) -> Stored | None:
+        """The only match of a condition, None without one, Stale with several (R4 §3.1.0.8.1).
+
+        Until the transaction ends nobody else gets an answer to the same condition.
+        """
+        lock = key("condition", type, *(text for pair in sorted(criteria) for text in pair))
+        await tx.execute(ONE_AT_A_TIME, (lock,))
+        return await self.only_match(tx, type, criteria, actor=actor)
+
+    async def only_match(
+        self, connection: Connection, type: str, criteria: Pairs, *, actor: Actor
+    ) -> Stored | None:
+        """The only match, None without one, Stale with several."""
+        query = parsing.parse(type, criteria, now=utc_now(), base=self.base)
+        if not query.conditions:
+            raise Malformed("search.no-condition")
+        found = await page.run(connection, replace(query, count=2), actor=actor)
+        if len(found.matches) > 1:
+            raise Stale("search.several-matches", type=type)
+        return found.matches[0] if found.matches else None
+
+    # Sharing
+
+    async def share(
+        self,
+        tx: Connection,
+        organisation: str,
+        refs: Iterable[str],
+        reason: str,
+        now: datetime,
+    ) -> None:
+        await sharing.share(tx, organisation, refs, reason, now)
+
+    async def close_shares(self, tx: Connection, reason: str, now: datetime) -> None:
+        await sharing.close_shares(tx, reason, now)

@@ -1,0 +1,124 @@
+"""The statements that write: one for new rows, one for new versions of rows already there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from serai.fhir.store.rows import Row
+from serai.kernel.actor import Actor
+from serai.platform.db import Connection
+
+# Rows and their search values travel as JSON, contents as binary: psycopg would write array
+# literals element by element. LIMIT tells the planner that few rows come, not the hundred it
+# expects of json_to_recordset, for which it would rather read whole tables.
+_INCOMING = """WITH incoming AS MATERIALIZED (
+    SELECT t.type, t.id, t.version, t.last_updated, t.method, t.deleted, t.content, t.keys,
+           t.patients,
+           coalesce(t.owner, (
+               SELECT CASE WHEN min(p.owner) = max(p.owner) THEN min(p.owner) END
+               FROM unnest(t.patients) AS about(id)
+               JOIN fhir_resource p ON p.type = 'Patient' AND p.id = about.id)) AS owner
+    FROM ROWS FROM (
+        json_to_recordset(%(rows)s::json) AS (
+            type text, id text, version integer, last_updated timestamptz, method text,
+            deleted boolean, owner text, patients text[], keys bigint[]),
+        unnest(%(contents)b::bytea[])
+    ) AS t(type, id, version, last_updated, method, deleted, owner, patients, keys, content)
+    LIMIT %(count)s
+)"""
+
+_INDEX = """, strings AS (
+    INSERT INTO fhir_string (type, param, value, exact, id)
+    SELECT type, param, value, exact, id FROM json_to_recordset(%(strings)s::json)
+        AS t(type text, param text, value text, exact text, id text)
+), dates AS (
+    INSERT INTO fhir_date (type, param, low, high, id)
+    SELECT type, param, low, high, id FROM json_to_recordset(%(dates)s::json)
+        AS t(type text, param text, low timestamptz, high timestamptz, id text)
+), audited AS (
+    INSERT INTO audit_event
+        (at, actor, actor_name, organisation, act, resource, version, patients, outcome)
+    SELECT last_updated, %(actor)s, %(actor_name)s, %(organisation)s,
+           %(act)s, type || '/' || id, version, patients, 'success'
+    FROM incoming ORDER BY type, id
+)"""
+
+# A row that is there already breaks the primary key: the caller sees UniqueViolation.
+INSERT_NEW = f"""{_INCOMING}{_INDEX}
+INSERT INTO fhir_resource
+    (type, id, version, last_updated, method, deleted, owner, patients, keys, content)
+SELECT type, id, version, last_updated, method, deleted, owner, patients, keys, content
+FROM incoming ORDER BY type, id
+RETURNING type, id, owner"""  # noqa: S608
+
+# The rows are locked and their versions checked before this runs. A deleted row keeps the
+# patients it was about, so that its history stays with those who may see it.
+REPLACE = f"""{_INCOMING}, superseded AS (
+    INSERT INTO fhir_version
+        (type, id, version, last_updated, method, deleted, owner, patients, content)
+    SELECT r.type, r.id, r.version, r.last_updated, r.method, r.deleted, r.owner, r.patients,
+           r.content
+    FROM incoming i JOIN fhir_resource r ON r.type = i.type AND r.id = i.id
+), old_strings AS (
+    DELETE FROM fhir_string s USING incoming i WHERE s.type = i.type AND s.id = i.id
+), old_dates AS (
+    DELETE FROM fhir_date d USING incoming i WHERE d.type = i.type AND d.id = i.id
+){_INDEX}
+UPDATE fhir_resource r
+SET version = i.version, last_updated = i.last_updated, method = i.method, deleted = i.deleted,
+    owner = i.owner, patients = i.patients, keys = i.keys, content = i.content
+FROM incoming i WHERE r.type = i.type AND r.id = i.id
+RETURNING r.type, r.id, r.owner"""  # noqa: S608
+
+
+async def write(
+    tx: Connection, statement: str, rows: Sequence[Row], *, act: str, actor: Actor
+) -> dict[tuple[str, str], str | None]:
+    """Writes all rows in one round trip; returns the owner each got."""
+    values = {
+        "rows": _json([_row(row) for row in rows]),
+        "contents": [row.stored.content for row in rows],
+        "count": len(rows),
+        "strings": _json([one for row in rows for one in _strings(row)]),
+        "dates": _json([one for row in rows for one in _dates(row)]),
+        "act": act,
+        "actor": actor.id,
+        "actor_name": actor.name,
+        "organisation": actor.organisation,
+    }
+    cursor = await tx.execute(statement, values)
+    return {(kind, id): owner for kind, id, owner in await cursor.fetchall()}
+
+
+def _row(row: Row) -> dict[str, Any]:
+    stored = row.stored
+    return {
+        "type": stored.type,
+        "id": stored.id,
+        "version": stored.version,
+        "last_updated": stored.last_updated,
+        "method": stored.method,
+        "deleted": stored.deleted,
+        "owner": stored.owner,
+        "patients": row.patients,
+        "keys": row.keys,
+    }
+
+
+def _strings(row: Row) -> Iterator[dict[str, str]]:
+    own = {"type": row.stored.type, "id": row.stored.id}
+    for param, value, exact in row.strings:
+        yield own | {"param": param, "value": value, "exact": exact}
+
+
+def _dates(row: Row) -> Iterator[dict[str, Any]]:
+    own = {"type": row.stored.type, "id": row.stored.id}
+    for param, low, high in row.dates:
+        yield own | {"param": param, "low": low, "high": high}
+
+
+def _json(values: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(values).decode()
