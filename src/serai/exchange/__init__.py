@@ -1,0 +1,1 @@
+"""Other systems: records and pictures that come in from outside or leave."""
