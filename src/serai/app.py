@@ -17,29 +17,39 @@ from serai.imaging import dicomweb, viewer
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
 from serai.network import pages as network_pages
+from serai.platform import health
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
-from serai.web import pages as web_pages
-from serai.web.application import error_handlers, middleware
+from serai.web import apidocs
+from serai.web import application as web
+from serai.web.errors import api_error_handlers
 
 
-def fhir_store() -> FhirStore:
+def fhir_store(settings: Settings) -> FhirStore:
     """The store with every capability's guards; whoever writes, the rules hold."""
-    store = FhirStore()
+    store = FhirStore(base=f"{settings.public_url}/fhir")
     consultation.register_guards(store)
     return store
 
 
 def api() -> FastAPI:
-    application = FastAPI(title="Serai", version=__version__, docs_url="/docs", redoc_url=None)
+    """What is neither FHIR nor DICOM, described by OpenAPI."""
+    application = FastAPI(
+        title="Serai",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=dict(api_error_handlers()),
+    )
     for router in (network_api.router, chart.router, consultation.router):
         application.include_router(router)
+    application.add_route("/docs", apidocs.show, methods=["GET"])
     return application
 
 
 def create_app(settings: Settings, database_url: str) -> Starlette:
-    """The ASGI application; opens its database pool and blob store when it starts."""
+    """The ASGI application; its database pool opens when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -47,23 +57,32 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         yield
         await app.state.db.close()
 
+    api_app = api()
     app = Starlette(
         routes=[
-            *web_pages.routes(settings),
+            *health.routes(),
+            *web.routes(),
             *fhir_http.routes(),
             *dicomweb.routes(),
             *viewer.routes(settings),
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
-            Mount("/api", app=api()),
+            Mount("/api", app=api_app),
         ],
-        middleware=middleware(settings),
-        exception_handlers=error_handlers(),
+        middleware=web.middleware(),
+        exception_handlers=web.error_handlers(),
         lifespan=lifespan,
     )
+    # Mounted applications see their own `app`; the state behind it is one.
+    api_app.state = app.state
     app.state.settings = settings
-    app.state.fhir = fhir_store()
+    app.state.fhir = fhir_store(settings)
     app.state.blobs = Blobs.at(settings)
     app.state.archive = Archive(app.state.fhir, app.state.blobs)
+    app.state.navigation = (
+        *consultation.NAVIGATION,
+        *chart.NAVIGATION,
+        *network_pages.NAVIGATION,
+    )
     return app

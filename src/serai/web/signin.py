@@ -1,0 +1,126 @@
+"""Sign in, sign out, choose a language, start the day on the right page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from serai.kernel.clock import utc_now
+from serai.kernel.errors import RateLimited, Unauthenticated
+from serai.platform.auth.accounts import Account, authenticate, set_language
+from serai.platform.auth.sessions import close_session, open_session
+from serai.platform.db import Database
+from serai.web.authentication import LANGUAGE_COOKIE, SESSION_COOKIE, require_actor, signed
+from serai.web.forms import Form, parse_form
+from serai.web.navigation import home_of
+from serai.web.reader import LANGUAGES
+from serai.web.rendering import render, see_other
+
+A_YEAR = 365 * 24 * 3600
+LONGEST_PATH = 2000
+
+
+def safe_path(path: str) -> str:
+    """The path when it stays on this site, else the start page: no open redirects."""
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    inside = path.startswith("/") and not path.startswith("//") and len(path) <= LONGEST_PATH
+    if not (plain and inside):
+        return "/"
+    parts = urlsplit(path)
+    loops = parts.path in ("/signin", "/signout")
+    return "/" if parts.scheme or parts.netloc or loops else path
+
+
+async def home(request: Request) -> Response:
+    actor = require_actor(request)
+    navigation = getattr(request.app.state, "navigation", ())
+    return RedirectResponse(home_of(actor, navigation), status_code=303)
+
+
+async def show_sign_in(request: Request) -> Response:
+    back = safe_path(request.query_params.get("next", "/"))
+    if signed(request).actor:
+        return RedirectResponse(back, status_code=303)
+    return render(request, "signin.html", form=Form.blank(next=back), refusal=None)
+
+
+async def sign_in(request: Request) -> Response:
+    form = await parse_form(request)
+    login, password = form.text("login", required=True), form.value("password")
+    if not password:
+        form.refuse("password", "form.missing")
+    if form.errors:
+        return render(request, "signin.html", status=422, form=form, refusal=None)
+    address = request.client.host if request.client else ""
+    db: Database = request.app.state.db
+    try:
+        account = await authenticate(db, login, password, address=address, now=utc_now())
+    except (Unauthenticated, RateLimited) as refusal:
+        return _refused(request, form, refusal)
+    return await _welcome(request, account, safe_path(form.value("next") or "/"))
+
+
+async def sign_out(request: Request) -> Response:
+    await parse_form(request)
+    secret = request.cookies.get(SESSION_COOKIE)
+    if secret:
+        async with request.app.state.db.transaction() as tx:
+            await close_session(tx, secret, utc_now())
+    response = see_other("/signin", flash="sign-in.out", kind="info")
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+async def choose_language(request: Request) -> Response:
+    form = await parse_form(request)
+    language = form.choice("language", LANGUAGES)
+    response = see_other(safe_path(form.value("next")))
+    if not language:
+        return response
+    session = signed(request).session
+    if session:
+        async with request.app.state.db.transaction() as tx:
+            await set_language(tx, session.account.id, language)
+    response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, httponly=True, samesite="lax")
+    return response
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/", home, methods=["GET"]),
+        Route("/signin", show_sign_in, methods=["GET"]),
+        Route("/signin", sign_in, methods=["POST"]),
+        Route("/signout", sign_out, methods=["POST"]),
+        Route("/language", choose_language, methods=["POST"]),
+    ]
+
+
+def _refused(request: Request, form: Form, refusal: Unauthenticated | RateLimited) -> Response:
+    if isinstance(refusal, RateLimited):
+        seconds = int(refusal.details.get("seconds", 60))
+        refusal.details["minutes"] = -(-seconds // 60)
+        response = render(request, "signin.html", status=429, form=form, refusal=refusal)
+        response.headers["Retry-After"] = str(seconds)
+        return response
+    return render(request, "signin.html", status=401, form=form, refusal=refusal)
+
+
+async def _welcome(request: Request, account: Account, back: str) -> Response:
+    db: Database = request.app.state.db
+    async with db.transaction() as tx:
+        secret, _ = await open_session(tx, account.id, utc_now())
+    response = see_other(back)
+    response.set_cookie(
+        SESSION_COOKIE, secret, httponly=True, samesite="lax", secure=_over_https(request)
+    )
+    return response
+
+
+def _over_https(request: Request) -> bool:
+    settings = getattr(request.app.state, "settings", None)
+    public = settings.public_url if settings else ""
+    return request.url.scheme == "https" or public.startswith("https:")
