@@ -1,0 +1,1 @@
+"""Care across distance: the chart of a patient and the workflows between hospitals."""
