@@ -143,15 +143,16 @@ async def _begun(stage: Stage, patient: str) -> str | None:
 
 
 async def _draft(stage: Stage, kept: Consultations, patient: str, request: Request) -> str:
-    wanted = ("patient", f"Patient/{patient}")
-    async with stage.db.connection() as connection:
-        studies = await stage.fhir.find(connection, "ImagingStudy", wanted, actor=serai_itself)
-    attached = tuple(f"ImagingStudy/{study['id']}" for study in studies)
-    drafted = await consultation.draft(
+    """The draft with all that its form suggests to send along."""
+    asking = await _actor(kept, ASKING)
+    drafted = await consultation.draft(kept, patient, request, actor=asking, now=utc_now())
+    form = await consultation.desk(kept, stage.archive, drafted.id, actor=asking)
+    await consultation.edit(
         kept,
-        patient,
-        replace(request, attachments=attached),
-        actor=await _actor(kept, ASKING),
+        drafted.id,
+        replace(request, attachments=tuple(sorted(form.usual))),
+        version=drafted.version,
+        actor=asking,
         now=utc_now(),
     )
     return drafted.id

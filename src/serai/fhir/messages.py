@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from serai.fhir.validation import MESSAGES as VALIDATION_MESSAGES
+from serai.web import wording
 
 MESSAGES: Final[Mapping[str, str]] = {
     **VALIDATION_MESSAGES,
@@ -73,9 +74,9 @@ MESSAGES: Final[Mapping[str, str]] = {
 
 
 def text(key: str, details: Mapping[str, object]) -> str:
-    """The sentence; a key of another room stands for itself."""
+    """The sentence; that of the pages for what a capability's rule refuses."""
     template = MESSAGES.get(key)
-    return template.format_map(_Facts(details)) if template else key
+    return template.format_map(_Facts(details)) if template else wording.text(key, details)
 
 
 class _Facts(dict[str, object]):

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.care.browsing import Browser, browsers
 from tests.care.consultation.test_guarding import in_state, task_of
-from tests.care.hospitals import COUNTY_DOCTOR, LEAD_EXPERT, REQUEST, Loop
+from tests.care.hospitals import COUNTY_DOCTOR, LEAD_EXPERT, REQUEST, Loop, an_observation, put
 
 from serai.care.consultation import actions
 from serai.care.consultation.model import State, Urgency
@@ -93,6 +93,26 @@ async def test_only_ones_own_moves_have_buttons(people: People, loop: Loop) -> N
     assert f'action="{at}/accept"' not in county
     assert f'action="{at}/cancel"' in county
     assert f'action="{at}/cancel"' not in expert
+
+
+async def test_an_answer_brings_more_of_the_record_along(
+    people: People, kept: Consultations, loop: Loop
+) -> None:
+    await put(kept, an_observation("tsh") | {"code": {"text": "Thyrotropin"}}, by=COUNTY_DOCTOR)
+    await loop.until(State.ASKED)
+    at = f"/consultations/{loop.id}"
+    assert "Thyrotropin" in (await people["dr-county"].get(at)).text
+    assert "Thyrotropin" not in (await people["prof-lead"].get(at)).text
+    sent = await people["dr-county"].post(f"{at}/answer", text="See TSH", attach="Observation/tsh")
+    assert sent.status_code == 303
+    assert "Thyrotropin" in (await people["prof-lead"].get(at)).text
+
+
+async def test_who_declines_comes_back_to_the_worklist(people: People, loop: Loop) -> None:
+    await loop.until(State.ASSIGNED)
+    declined = await people["prof-lead"].post(f"/consultations/{loop.id}/decline", reason="No MR")
+    assert declined.headers["location"] == "/consultations"
+    assert "No MR" in (await people["dr-county"].get(f"/consultations/{loop.id}")).text
 
 
 async def test_a_draft_that_lacks_something_is_not_sent_and_says_what(

@@ -12,11 +12,24 @@ import pytest
 
 from serai.fhir.definitions import elements
 from serai.fhir.search.extract import index
-from serai.fhir.search.indexed import DateValue, ReferenceValue, StringValue, TokenValue, UriValue
+from serai.fhir.search.indexed import (
+    DateValue,
+    Indexed,
+    ReferenceValue,
+    StringValue,
+    TokenValue,
+    UriValue,
+)
+from serai.fhir.store.rows import patients
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "node_modules" / "hl7.fhir.r4.examples"
 
 LOINC = "http://loinc.org"
+BASE = "https://serai.example/fhir"
+
+
+def patients_of(found: Indexed, kind: str = "Observation") -> set[str]:
+    return set(patients(kind, "p1" if kind == "Patient" else "o1", found, BASE))
 
 
 def at(*parts: int) -> datetime:
@@ -42,7 +55,7 @@ def test_a_reading_is_found_by_its_code_status_and_patient() -> None:
     assert TokenValue("_id", None, "o1") in found.tokens
     assert ReferenceValue("subject", "Patient", "p1", None) in found.references
     assert ReferenceValue("patient", "Patient", "p1", None) in found.references
-    assert found.patients == {"p1"}
+    assert patients_of(found) == {"p1"}
 
 
 def test_the_text_of_a_concept_is_no_token() -> None:
@@ -53,7 +66,7 @@ def test_a_subject_that_is_no_patient_is_no_patient() -> None:
     found = index(an_observation(subject={"reference": "Device/d1"}))
     assert ReferenceValue("subject", "Device", "d1", None) in found.references
     assert all(reference.param != "patient" for reference in found.references)
-    assert found.patients == frozenset()
+    assert patients_of(found) == set()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +119,7 @@ def test_a_patient_is_found_by_every_part_of_the_name() -> None:
     assert TokenValue("phone", None, "a@b") not in found.tokens
     assert TokenValue("deceased", None, "true") in found.tokens
     assert DateValue("death-date", at(2024, 1, 1), at(2025, 1, 1)) in found.dates
-    assert found.patients == {"p1"}
+    assert patients_of(found, kind="Patient") == {"p1"}
 
 
 @pytest.mark.parametrize(
@@ -222,5 +235,10 @@ def test_another_servers_patient_never_puts_a_record_into_our_patients_chart() -
         "resourceType": "Observation",
         "subject": {"reference": "https://other.example/fhir/Patient/p1"},
     }
-    assert index(here).patients == {"p1"}
-    assert index(elsewhere).patients == frozenset()
+    ours = {
+        "resourceType": "Observation",
+        "subject": {"reference": f"{BASE}/Patient/p1"},
+    }
+    assert patients_of(index(here)) == {"p1"}
+    assert patients_of(index(ours)) == {"p1"}
+    assert patients_of(index(elsewhere)) == set()

@@ -48,6 +48,10 @@ class WithText(Turn):
     text: Text
 
 
+class Answer(WithText):
+    attachments: Annotated[list[str], Field(max_length=500)] = []
+
+
 class Assignment(Turn):
     expert: Annotated[str, Field(max_length=64, description="Practitioner id")]
 
@@ -253,9 +257,15 @@ async def ask(kept: Kept, actor: Who, consultation: str, body: WithText) -> Cons
 
 
 @router.post("/{consultation}/answer")
-async def answer(kept: Kept, actor: Who, consultation: str, body: WithText) -> ConsultationOut:
+async def answer(kept: Kept, actor: Who, consultation: str, body: Answer) -> ConsultationOut:
     made = await actions.answer(
-        kept, consultation, body.text, version=body.version, actor=actor, now=utc_now()
+        kept,
+        consultation,
+        body.text,
+        version=body.version,
+        attach=tuple(body.attachments),
+        actor=actor,
+        now=utc_now(),
     )
     return ConsultationOut.of(made)
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TypeVar
 
 from serai.fhir import definitions
-from serai.fhir.search.indexed import Harvest, Indexed, ReferenceValue
+from serai.fhir.search.indexed import Harvest, Indexed
 from serai.fhir.search.plan import plan
 
 __all__ = ["Indexed", "index"]
@@ -26,29 +26,12 @@ def index(resource: Mapping[str, object]) -> Indexed:
         strings=_each_once(harvest.strings),
         dates=_each_once(harvest.dates),
         uris=_each_once(harvest.uris),
-        patients=patients(kind, resource.get("id"), harvest.references),
     )
-
-
-def patients(kind: str, own_id: object, references: list[ReferenceValue]) -> frozenset[str]:
-    """The Patients of this server in whose compartment the resource is (R4 §2.40).
-
-    A reference with a base of its own names another server's Patient, whose id may by chance
-    be one of ours: it never counts.
-    """
-    params = compartment(kind)
-    found = {
-        one.id
-        for one in references
-        if one.type == "Patient" and one.id and one.url is None and one.param in params
-    }
-    if kind == "Patient" and isinstance(own_id, str):
-        found.add(own_id)
-    return frozenset(found)
 
 
 @cache
 def compartment(kind: str) -> frozenset[str]:
+    """The parameters whose references put a resource into a Patient's compartment (R4 §2.40)."""
     return frozenset(definitions.compartment_params("Patient").get(kind, ()))
 
 

@@ -46,14 +46,13 @@ class UriValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Each value once. `patients` are the ids of the Patients whose compartment it is in."""
+    """Each value once."""
 
     tokens: tuple[TokenValue, ...]
     references: tuple[ReferenceValue, ...]
     strings: tuple[StringValue, ...]
     dates: tuple[DateValue, ...]
     uris: tuple[UriValue, ...]
-    patients: frozenset[str]
 
 
 class Harvest:

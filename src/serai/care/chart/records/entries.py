@@ -46,7 +46,7 @@ def to_entry(resource: Resource) -> Entry:
     return Entry(
         reference=f"{kind}/{resource['id']}",
         kind=KINDS[kind],
-        at=_when(resource),
+        at=_when(resource)[:10] if KINDS[kind] is Kind.CONDITION else _when(resource),
         title=_TITLES.get(kind, _coded)(resource),
         detail=_DETAILS.get(kind, _nothing)(resource),
         status=str(resource.get("status", "")),

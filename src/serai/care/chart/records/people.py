@@ -124,16 +124,28 @@ async def find_people(
 ) -> tuple[Person, ...]:
     """By name in any script, by number, or by birth date, as far as the actor may see."""
     words = text.split()
-    searches: list[list[tuple[str, str]]] = []
-    if words:
-        searches.append([_looks_like(word) for word in words])
-        if len(words) == 1:
-            searches.append([("identifier", _escaped(text.strip()))])
+    if not words:
+        return ()
+    searches = [[_looks_like(word, "name") for word in words]]
+    if len(words) == 1:
+        searches.append([("identifier", _escaped(words[0]))])
+    found = await _found(fhir, c, searches, actor=actor)
+    if not found:
+        # Within names too, which no index helps: only when their beginnings gave nobody.
+        inside = [[_looks_like(word, "name:contains") for word in words]]
+        found = await _found(fhir, c, inside, actor=actor)
+    return found[:MANY]
+
+
+async def _found(
+    fhir: FhirStore, c: Connection, searches: list[list[tuple[str, str]]], *, actor: Actor
+) -> tuple[Person, ...]:
+    """Whom any of the searches finds, each once."""
     found: dict[str, Person] = {}
     for search in searches:
         for resource in await _patients(fhir, c, *search, actor=actor):
             found.setdefault(resource["id"], to_person(resource))
-    return tuple(found.values())[:MANY]
+    return tuple(found.values())
 
 
 async def _patients(
@@ -144,12 +156,12 @@ async def _patients(
     return [match.data for match in page.matches]
 
 
-def _looks_like(word: str) -> tuple[str, str]:
+def _looks_like(word: str, name: str) -> tuple[str, str]:
     """A word of the search box is a date or part of a name; letters decide."""
     digits = word.replace("-", "").replace("/", "")
     if digits.isdigit() and len(word) in (4, 7, 10) and word[:2] in ("18", "19", "20"):
         return "birthdate", word.replace("/", "-")
-    return "name:contains", _escaped(word)
+    return name, _escaped(word)
 
 
 def _escaped(value: str) -> str:
@@ -173,11 +185,7 @@ async def look_alikes(
         if registration.family and registration.given:
             family, given = _escaped(registration.family), _escaped(registration.given.split()[0])
             searches.append([born, ("family", family), ("given", given)])
-    found: dict[str, Person] = {}
-    for search in searches:
-        for resource in await _patients(fhir, c, *search, actor=actor):
-            found.setdefault(resource["id"], to_person(resource))
-    return tuple(found.values())
+    return await _found(fhir, c, searches, actor=actor)
 
 
 async def newest_people(fhir: FhirStore, c: Connection, *, actor: Actor) -> tuple[Person, ...]:

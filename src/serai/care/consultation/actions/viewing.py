@@ -49,6 +49,7 @@ class View:
     permitted: frozenset[Act]
     sides: frozenset[Side]
     experts: tuple[StaffMember, ...]
+    offered: tuple[chart.Entry, ...]
     directory: Directory
 
 
@@ -59,7 +60,9 @@ async def look(
         case = await records.load(kept.fhir, c, consultation_id, actor=actor)
         consultation = case.consultation
         charts = chart.Charts(kept.db, kept.fhir, archive)
+        messages = await records.messages(kept.fhir, c, consultation.messages, actor=actor)
         attached = set(consultation.request.attachments)
+        attached |= {item for message in messages for item in message.attachments}
         studies = await chart.studies(charts, c, consultation.patient, actor=actor)
         opinion = await records.opinion(kept.fhir, c, consultation, actor=actor)
         steps = await records.steps(kept.fhir, c, consultation_id, actor=actor)
@@ -70,7 +73,7 @@ async def look(
             person=await chart.person(charts, c, consultation.patient, actor=actor),
             entries=await records.attached_entries(kept.fhir, c, attached, actor=actor),
             studies=tuple(one for one in studies if f"ImagingStudy/{one.resource}" in attached),
-            messages=await records.messages(kept.fhir, c, consultation.messages, actor=actor),
+            messages=messages,
             opinion=opinion,
             signed=await records.opinion_versions(kept.fhir, c, opinion.id, actor=actor)
             if opinion
@@ -79,8 +82,18 @@ async def look(
             permitted=acts,
             sides=side_of(consultation, actor),
             experts=await _experts(kept, c, actor) if acts & {Act.ASSIGN, Act.REASSIGN} else (),
+            offered=await _offered(c, consultation, attached, actor) if Act.ANSWER in acts else (),
             directory=await directory(c, kept.fhir, actor=actor),
         )
+
+
+async def _offered(
+    c: Connection, consultation: Consultation, attached: set[str], actor: Actor
+) -> tuple[chart.Entry, ...]:
+    """What an answer may bring along that was not sent before."""
+    studies = await chart.timeline(c, consultation.patient, chart.Kind.STUDY, 1, actor=actor)
+    recent = await records.recent_entries(c, consultation.patient, actor=actor)
+    return tuple(one for one in (*studies.entries, *recent) if one.reference not in attached)
 
 
 async def _experts(kept: Consultations, c: Connection, actor: Actor) -> tuple[StaffMember, ...]:

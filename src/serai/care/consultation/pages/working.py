@@ -89,7 +89,9 @@ async def make_move(request: Request) -> Response:
     except (Conflict, Invalid) as error:
         return await _refused(request, form, error)
     flash = "consultation.redirected" if act == "redirect" else words.DONE[Act(act)]
-    return see_other(f"/consultations/{moved.id}", flash=flash)
+    # Who declines has no more business with the record.
+    next_page = "/consultations" if act == Act.DECLINE else f"/consultations/{moved.id}"
+    return see_other(next_page, flash=flash)
 
 
 async def _refused(request: Request, form: Form, error: SeraiError) -> Response:
@@ -118,9 +120,10 @@ async def _move(
     kept: Consultations, act: str, form: Form, consultation_id: str, actor: Actor
 ) -> Consultation:
     brought = _brought(act, form)
-    return await MOVES[act](  # type: ignore[operator, no-any-return]
-        kept, consultation_id, *brought, version=_version(form), actor=actor, now=utc_now()
-    )
+    turn: dict[str, object] = {"version": _version(form), "actor": actor, "now": utc_now()}
+    if act == Act.ANSWER:
+        turn["attach"] = tuple(dict.fromkeys(form.list("attach")))
+    return await MOVES[act](kept, consultation_id, *brought, **turn)  # type: ignore[operator, no-any-return]
 
 
 def _brought(act: str, form: Form) -> tuple[object, ...]:

@@ -45,6 +45,7 @@ class Message:
     sender: str
     sender_name: str
     sent_at: str
+    attachments: tuple[str, ...] = ()
 
 
 def _text_part(title: str, text: str) -> Resource:
@@ -165,11 +166,15 @@ def to_message(resource: Resource) -> Message:
     category: Resource = next(iter(resource.get("category", ())), {})
     coding: Resource = next(iter(category.get("coding", ())), {})
     sender = resource.get("sender", {})
+    payload = resource.get("payload", ())
     return Message(
         id=resource["id"],
         kind=coding.get("code", ""),
-        text="\n".join(part.get("contentString", "") for part in resource.get("payload", ())),
+        text="\n".join(part["contentString"] for part in payload if "contentString" in part),
         sender=id_of(sender, "Practitioner"),
         sender_name=sender.get("display", ""),
         sent_at=resource.get("sent", ""),
+        attachments=tuple(
+            part["contentReference"]["reference"] for part in payload if "contentReference" in part
+        ),
     )

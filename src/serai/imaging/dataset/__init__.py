@@ -1,0 +1,1 @@
+"""DICOM bytes read without copying pixels: elements, text, JSON model, frame places. No I/O."""

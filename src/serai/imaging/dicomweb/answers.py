@@ -1,0 +1,149 @@
+"""Responses of the DICOMweb boundary: JSON, refusals, cache rules."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serai.imaging import reasons
+from serai.imaging.dicomweb.accept import acceptable, first_covering
+from serai.kernel.actor import Actor
+from serai.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    Malformed,
+    NotFound,
+    RateLimited,
+    SeraiError,
+    Stale,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+from serai.web.authentication import require_actor
+
+DICOM_JSON = "application/dicom+json"
+# Whether a study may be seen can change at any time, so a browser asks again, and is told 304.
+CACHE = {
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
+}
+COMPRESS_FROM = 1024
+
+BY_ERROR: dict[type[SeraiError], int] = {
+    Malformed: 400,
+    Invalid: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Gone: 404,
+    Conflict: 409,
+    Stale: 412,
+    TooLarge: 413,
+    Unsupported: 406,
+    RateLimited: 429,
+    Unavailable: 503,
+}
+
+# For whoever writes a client: what the key means.
+REASONS = {
+    "auth.required": "Send a bearer token or sign in",
+    "dicomweb.no-such-resource": "No such DICOMweb resource",
+    "dicomweb.not-acceptable": "Only DICOM JSON is offered",
+    "imaging.scope": "The scopes of the token do not allow this on ImagingStudy",
+    "multipart.no-boundary": "The multipart Content-Type has no boundary",
+    "multipart.not-related": "The request is not multipart/related",
+    "qido.cannot-search-by": "The attribute exists, but this server cannot search by it",
+    "qido.not-a-number": "limit and offset are natural numbers",
+    "qido.not-at-this-level": "The attribute belongs to a lower level than the one searched",
+    "qido.unknown-parameter": "Neither an attribute keyword or tag, nor a QIDO-RS parameter",
+    "qido.value": "The value cannot be matched with this attribute",
+    "rendering.no-pixels": "The instance has no pixel data to render",
+    "rendering.undecodable": "The pixel data cannot be decoded",
+    "stow.media-type": "Only multipart/related with application/dicom parts is stored",
+    "stow.no-parts": "The request has no parts",
+    "wado.no-pixel-data": "The instance has no pixel data",
+    "wado.no-such-frame": "The instance has no such frame",
+    "wado.not-acceptable": "None of the accepted media types can be given",
+    "wado.nothing-there": "Not found, or not visible to you",
+    "wado.transfer-syntax": "The instance is not available in this transfer syntax",
+    "wado.undecodable": "The pixel data cannot be decoded",
+}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def answering(handler: Handler) -> Handler:
+    """Turn a refusal into its HTTP status with the reason (PS3.18 §8.6)."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except SeraiError as error:
+            return refusal(error, sent=request.method == "POST")
+
+    return answer
+
+
+def refusal(error: SeraiError, *, sent: bool) -> Response:
+    """`sent`: what cannot be dealt with was sent to us, rather than asked of us."""
+    status = next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
+    if sent and isinstance(error, Unsupported):
+        status = 415
+    content: dict[str, Any] = {"error": error.key, "details": error.details}
+    reason = REASONS.get(error.key)
+    if error.key in reasons.FAILURES:
+        reason = reasons.failure(error)[1]
+    if reason:
+        content["reason"] = reason
+    headers = {"Cache-Control": "no-store"}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(orjson.dumps(content, default=str), status, headers, "application/json")
+
+
+def may(request: Request, interaction: str) -> Actor:
+    """The actor, who needs the scope on ImagingStudy, which stands for its pictures."""
+    actor = require_actor(request)
+    if not actor.may(interaction, "ImagingStudy"):
+        raise Forbidden("imaging.scope", interaction=interaction)
+    return actor
+
+
+def require_json(request: Request) -> None:
+    """JSON is the one form of metadata this server speaks; XML it does not."""
+    if first_covering(acceptable(request), DICOM_JSON, "application/json") is None:
+        raise Unsupported("dicomweb.not-acceptable", offered=[DICOM_JSON])
+
+
+def dicom_json(request: Request, content: bytes, *, media_type: str = DICOM_JSON) -> Response:
+    """JSON with a validator; compressed where the client can, for slow lines."""
+    etag = f'"{blake2b(content, digest_size=16).hexdigest()}"'
+    headers = {**CACHE, "ETag": etag}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    if len(content) >= COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        content = gzip.compress(content, compresslevel=1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def not_modified(request: Request, etag: str) -> bool:
+    offered = request.headers.get("if-none-match", "")
+    return offered == "*" or etag in offered
+
+
+def dicomweb_root(request: Request) -> str:
+    """The public address of the service, for Retrieve URLs and bulk data."""
+    settings = request.app.state.settings
+    base = settings.base_url or str(request.base_url)
+    return f"{base.rstrip('/')}/dicomweb"

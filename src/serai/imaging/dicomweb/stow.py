@@ -1,0 +1,251 @@
+"""Store Transaction, STOW-RS (PS3.18 §10.5): each instance stands or falls by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from io import BufferedWriter
+from pathlib import Path
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serai.imaging import reasons
+from serai.imaging.archive import Archive, Intake, Outcome, Received, receive
+from serai.imaging.dicomweb.accept import parameters
+from serai.imaging.dicomweb.answers import DICOM_JSON, dicomweb_root, may
+from serai.imaging.dicomweb.multipart import PartEnd, PartStart, events
+from serai.kernel.clock import utc_now
+from serai.kernel.errors import Conflict, Malformed, SeraiError, TooLarge, Unsupported
+from serai.kernel.ids import new_id
+
+# Objects up to this size are handled in memory, larger ones in a file beside the blobs.
+IN_MEMORY = 4 * 1024 * 1024
+# A batch is one transaction: enough to spare commits, little enough to keep memory bounded.
+BATCH_OBJECTS = 64
+BATCH_BYTES = 32 * 1024 * 1024
+DICOM = "application/dicom"
+
+
+@dataclass(slots=True)
+class Refused:
+    """A part that was not kept; its UIDs where its header could still be read."""
+
+    error: SeraiError
+    sop_class: str = ""
+    sop_instance: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What the response tells about each part."""
+
+    stored: list[Received] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self.stored.append(outcome.received)
+            return
+        instance = outcome.received.instance
+        self.refused.append(Refused(outcome.error, instance.sop_class, instance.uid))
+
+
+async def store(request: Request) -> Response:
+    """POST /studies and POST /studies/{study}."""
+    actor = may(request, "c")
+    archive: Archive = request.app.state.archive
+    content_type = request.headers.get("content-type", "")
+    _require_dicom(content_type)
+    intake, report = archive.intake(request.app.state.db, actor), Report()
+    spool = Path(request.app.state.settings.home) / "blobs.unfinished"
+    try:
+        async for batch in _batches(content_type, request.stream(), report, spool):
+            await _keep(batch, intake, report, request.path_params.get("study"))
+    finally:
+        await intake.finish(now=utc_now())
+    if not report.stored and not report.refused:
+        raise Malformed("stow.no-parts")
+    return _response(report, dicomweb_root(request))
+
+
+def _require_dicom(content_type: str) -> None:
+    name, _, rest = content_type.partition(";")
+    given = parameters(";" + rest)
+    kind = given.get("type", DICOM).lower()
+    if name.strip().lower() != "multipart/related" or kind != DICOM:
+        raise Unsupported("stow.media-type", accepted=f'multipart/related; type="{DICOM}"')
+    if not given.get("boundary"):
+        raise Malformed("multipart.no-boundary")
+
+
+async def _keep(
+    batch: list[Received], intake: Intake, report: Report, addressed: str | None
+) -> None:
+    wanted = []
+    for received in batch:
+        if addressed and received.instance.study_uid != addressed:
+            error = Conflict("imaging.not-the-addressed-study")
+            report.add(Outcome(received, error=error))
+        else:
+            wanted.append(received)
+    for outcome in await intake.keep(wanted, now=utc_now()):
+        report.add(outcome)
+
+
+async def _batches(
+    content_type: str, chunks: AsyncIterator[bytes], report: Report, spool: Path
+) -> AsyncIterator[list[Received]]:
+    """Readable objects in batches; unreadable ones go straight into the report.
+
+    Files of a batch are deleted when the next batch is asked for.
+    """
+    batch: list[Received] = []
+    size = 0
+    async with AsyncExitStack() as files:
+        async for content in _parts(content_type, chunks, report, files, spool):
+            try:
+                received = await _receive(content)
+            except SeraiError as error:
+                report.refused.append(Refused(error))
+                continue
+            batch.append(received)
+            size += received.size if isinstance(content, bytes) else 0
+            if len(batch) >= BATCH_OBJECTS or size >= BATCH_BYTES:
+                yield batch
+                await files.aclose()
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+
+async def _receive(content: bytes | Path) -> Received:
+    if isinstance(content, bytes):
+        return receive(content)
+    return await asyncio.to_thread(receive, content)
+
+
+async def _parts(
+    content_type: str,
+    chunks: AsyncIterator[bytes],
+    report: Report,
+    files: AsyncExitStack,
+    spool: Path,
+) -> AsyncIterator[bytes | Path]:
+    """Each part's content: in memory while it is small, else in a file that `files` deletes.
+
+    A body cut off keeps the parts that were complete; the one cut off is refused.
+    """
+    part = _Part(spool)
+    try:
+        async for event in events(content_type, chunks):
+            if isinstance(event, PartStart):
+                part = _Part(spool, wrong_type=not _is_dicom(event))
+            elif isinstance(event, PartEnd):
+                if part.wrong_type:
+                    report.refused.append(Refused(Malformed("dicom.wrong-media-type")))
+                else:
+                    yield await part.complete(files)
+                part = _Part(spool)
+            else:
+                await part.add(event)
+    except (Malformed, TooLarge) as error:
+        report.refused.append(Refused(error))
+    finally:
+        part.discard()
+
+
+def _is_dicom(part: PartStart) -> bool:
+    return part.headers.get("content-type", DICOM).partition(";")[0].strip().lower() == DICOM
+
+
+class _Part:
+    """The content of one part as it grows."""
+
+    def __init__(self, spool: Path, *, wrong_type: bool = False) -> None:
+        self.wrong_type = wrong_type
+        self._spool = spool
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._path = spool
+        self._file: BufferedWriter | None = None
+
+    async def add(self, piece: bytes) -> None:
+        if self.wrong_type:
+            return
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= IN_MEMORY:
+            await asyncio.to_thread(self._spill)
+
+    async def complete(self, files: AsyncExitStack) -> bytes | Path:
+        if self._file is None:
+            return b"".join(self._pieces)
+        await asyncio.to_thread(self._spill)
+        self._file.close()
+        self._file = None
+        files.callback(self._path.unlink, missing_ok=True)
+        return self._path
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path = self._spool / f"stow-{new_id()}"
+            self._file = self._path.open("xb")
+        self._file.write(b"".join(self._pieces))
+        self._pieces, self._size = [], 0
+
+
+def _response(report: Report, root: str) -> Response:
+    """200 all kept, 202 some, 409 none (PS3.18 §10.5.3), with the reason of each refusal."""
+    with_uids = [each for each in report.refused if each.sop_instance]
+    without = [each for each in report.refused if not each.sop_instance]
+    data_set: dict[str, Any] = {}
+    studies = {each.instance.study_uid for each in report.stored}
+    if len(studies) == 1:
+        data_set["00081190"] = _value("UR", f"{root}/studies/{min(studies)}")
+    if with_uids:
+        data_set["00081198"] = _value("SQ", *(_failed(each) for each in with_uids))
+    if report.stored:
+        data_set["00081199"] = _value("SQ", *(_stored(each, root) for each in report.stored))
+    if without:
+        data_set["0008119A"] = _value("SQ", *(_failed(each) for each in without))
+    status = 409 if not report.stored else 202 if report.refused else 200
+    headers = {"Cache-Control": "no-store"}
+    return Response(orjson.dumps(data_set), status, headers, DICOM_JSON)
+
+
+def _failed(refused: Refused) -> dict[str, Any]:
+    code, comment = reasons.failure(refused.error)
+    item = {
+        "00000902": _value("LO", comment),
+        "00081150": _value("UI", refused.sop_class),
+        "00081155": _value("UI", refused.sop_instance),
+        "00081197": _value("US", code),
+    }
+    return {tag: value for tag, value in item.items() if value["Value"] != [""]}
+
+
+def _stored(received: Received, root: str) -> dict[str, Any]:
+    instance = received.instance
+    address = (
+        f"{root}/studies/{instance.study_uid}/series/{instance.series_uid}/instances/{instance.uid}"
+    )
+    return {
+        "00081150": _value("UI", instance.sop_class),
+        "00081155": _value("UI", instance.uid),
+        "00081190": _value("UR", address),
+    }
+
+
+def _value(vr: str, *values: Any) -> dict[str, Any]:
+    return {"vr": vr, "Value": list(values)}

@@ -1,0 +1,116 @@
+"""The DIMSE listener: a process of its own, with its own database connections."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+from pynetdicom import AE, _config
+from pynetdicom.sop_class import Verification
+from pynetdicom.transport import ThreadedAssociationServer
+
+from serai.fhir.store import FhirStore
+from serai.imaging.archive import Archive
+from serai.imaging.dimse.associations import Associations
+from serai.imaging.dimse.loop import LoopThread
+from serai.kernel.clock import utc_now
+from serai.kernel.errors import Unavailable
+from serai.platform.blobs import Blobs
+from serai.platform.db import Database
+from serai.platform.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+MAX_ASSOCIATIONS = 100
+# Larger PDUs mean fewer turns of pynetdicom's state machine per object.
+MAX_PDU = 1 << 17
+ACSE_TIMEOUT_S = 30
+NETWORK_TIMEOUT_S = 300
+CONNECTIONS = 8
+ABORT_WITHIN_S = 5.0
+
+# Keep every storage class, private and future ones too, in the transfer syntax the sender
+# prefers (PS3.4 §B.4.1, level 2 full): an archive that refuses a new class loses pictures.
+_config.UNRESTRICTED_STORAGE_SERVICE = True
+# Their logging handlers format every message, even when nobody listens.
+_config.LOG_HANDLER_LEVEL = "none"
+
+
+class Listener:
+    """Starts on entering, refuses new work and settles the old on leaving."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._settings = settings
+        self._url = database_url
+        self._loop = LoopThread()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._loop.start()
+        try:
+            self._open()
+        except BaseException:
+            self._loop.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        for association in self._ae.active_associations:
+            association.abort()
+            association.join(ABORT_WITHIN_S)
+        self._loop.run(self._db.close())
+        self._loop.stop()
+
+    def _open(self) -> None:
+        settings = self._settings
+        self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
+        archive = Archive(FhirStore(), Blobs(settings.home, settings.blobs))
+        self._loop.run(archive.settle_left(self._db, now=utc_now()))
+        associations = Associations(self._loop, self._db, archive)
+        self._ae = _application_entity(settings.ae_title)
+        try:
+            self._server: ThreadedAssociationServer = self._ae.start_server(
+                (settings.dimse_host, settings.dimse_port),
+                block=False,
+                evt_handlers=associations.handlers,
+            )
+        except OSError as error:
+            self._loop.run(self._db.close())
+            raise Unavailable("dimse.port-taken", port=settings.dimse_port) from error
+        log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
+
+
+def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    """Listen until told to stop; `ready` is called once senders can connect."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    assert settings.database_url
+    with Listener(settings, settings.database_url):
+        ready()
+        stopped.wait()
+
+
+def _application_entity(title: str) -> AE:
+    entity = AE(title)
+    entity.require_called_aet = True
+    entity.maximum_associations = MAX_ASSOCIATIONS
+    entity.maximum_pdu_size = MAX_PDU
+    entity.acse_timeout = ACSE_TIMEOUT_S
+    entity.dimse_timeout = NETWORK_TIMEOUT_S
+    entity.network_timeout = NETWORK_TIMEOUT_S
+    entity.add_supported_context(Verification)
+    return entity

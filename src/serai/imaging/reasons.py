@@ -1,0 +1,52 @@
+"""Why an object was refused, in DICOM's numbers: one table for STOW-RS and C-STORE."""
+
+from __future__ import annotations
+
+from serai.kernel.errors import Forbidden, SeraiError, Unauthenticated, Unavailable
+
+# Failure codes of PS3.18 Annex I.2.2 and PS3.4 §B.2.3.
+PROCESSING_FAILURE = 0x0110
+DUPLICATE_INSTANCE = 0x0111
+NOT_AUTHORISED = 0x0124
+OUT_OF_RESOURCES = 0xA700
+DOES_NOT_MATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+
+FAILURES: dict[str, tuple[int, str]] = {
+    "dicom.not-part10": (CANNOT_UNDERSTAND, "Not a DICOM Part 10 file: no DICM prefix"),
+    "dicom.no-file-meta": (CANNOT_UNDERSTAND, "No file meta information"),
+    "dicom.no-transfer-syntax": (CANNOT_UNDERSTAND, "File meta has no transfer syntax"),
+    "dicom.truncated": (CANNOT_UNDERSTAND, "Truncated: the file ends within an element"),
+    "dicom.not-an-item": (CANNOT_UNDERSTAND, "Broken sequence or pixel data item"),
+    "dicom.nested-too-deeply": (CANNOT_UNDERSTAND, "Sequences nested too deeply"),
+    "dicom.broken-deflate": (CANNOT_UNDERSTAND, "Deflated data set cannot be inflated"),
+    "dicom.inflates-too-large": (OUT_OF_RESOURCES, "Deflated data set is too large"),
+    "dicom.directory": (DOES_NOT_MATCH, "A DICOMDIR is not an instance"),
+    "dicom.missing-uid": (DOES_NOT_MATCH, "A required UID is missing"),
+    "dicom.invalid-uid": (DOES_NOT_MATCH, "A UID is not valid"),
+    "dicom.unusable-value": (CANNOT_UNDERSTAND, "A value cannot be indexed"),
+    "dicom.wrong-media-type": (CANNOT_UNDERSTAND, "Part is not application/dicom"),
+    "dicom.too-large": (OUT_OF_RESOURCES, "Object is larger than accepted"),
+    "multipart.truncated": (CANNOT_UNDERSTAND, "The request ended before its last part"),
+    "multipart.headers-too-large": (CANNOT_UNDERSTAND, "The headers of a part are too large"),
+    "imaging.instance-differs": (DUPLICATE_INSTANCE, "SOP Instance UID in use, other content"),
+    "imaging.study-of-another-organisation": (NOT_AUTHORISED, "Study UID of another organisation"),
+    "imaging.study-of-another-patient": (DOES_NOT_MATCH, "Study UID of another patient"),
+    "imaging.not-the-addressed-study": (DOES_NOT_MATCH, "Not of the study addressed"),
+}
+BY_ERROR: dict[type[SeraiError], tuple[int, str]] = {
+    Unavailable: (OUT_OF_RESOURCES, "Storage or database not available"),
+    Forbidden: (NOT_AUTHORISED, "Not authorised"),
+    Unauthenticated: (NOT_AUTHORISED, "Not authorised"),
+}
+
+
+def failure(error: SeraiError) -> tuple[int, str]:
+    """Failure code and a comment of at most 64 characters (LO, PS3.7 §C)."""
+    known = FAILURES.get(error.key)
+    if known is None:
+        kinds = (kind for kind in type(error).__mro__ if kind in BY_ERROR)
+        known = BY_ERROR.get(next(kinds, SeraiError), (PROCESSING_FAILURE, "Processing failure"))
+    code, text = known
+    detail = error.details.get("attribute") or error.details.get("tag")
+    return code, f"{text} ({detail})"[:64] if detail else text

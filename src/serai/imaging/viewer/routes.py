@@ -1,0 +1,88 @@
+"""OHIF's ready-made build under /viewer: files, deep links, our configuration.
+
+`/viewer/viewer?StudyInstanceUIDs=1.2.3` opens a study. Everything here needs a signed-in
+session, which the viewer's own requests to /dicomweb then carry as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import mimetypes
+import re
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from serai.imaging.viewer import configuration, page
+from serai.imaging.viewer.prepared import Prepared
+from serai.platform.settings import Settings
+
+DISTRIBUTION = Path("@ohif") / "app" / "dist"
+# webpack puts 16 hexadecimal digits of the content's hash into these names.
+HASHED = re.compile(r"(?:^|[./])[0-9a-f]{16}\.(?:js|wasm|woff2|css|png|svg)$")
+FOREVER = "private, max-age=31536000, immutable"
+ASK_AGAIN = "private, no-cache"
+MISSING = "The image viewer is not installed: run `make setup` (npm package @ohif/app).\n"
+TYPES = {".wasm": "application/wasm", ".js": "text/javascript", ".mjs": "text/javascript"}
+
+
+class Viewer:
+    """The files of one installed OHIF."""
+
+    def __init__(self, settings: Settings) -> None:
+        # Absolute, so that a later change of working directory means nothing.
+        self._root = (settings.node_modules / DISTRIBUTION).absolute()
+        self._prepared = Prepared(settings.home / "cache" / "viewer")
+
+    async def answer(self, request: Request) -> Response:
+        index = self._root / "index.html"
+        if not await asyncio.to_thread(index.is_file):
+            return PlainTextResponse(MISSING, 503, {"Cache-Control": "no-store"})
+        name = request.path_params.get("path", "")
+        if name == "app-config.js":
+            headers = {"Cache-Control": ASK_AGAIN}
+            return Response(configuration.SCRIPT, headers=headers, media_type="text/javascript")
+        path = await asyncio.to_thread(self._file, name)
+        if path is not None:
+            return await self._send(request, path, name)
+        if Path(name).suffix in TYPES:
+            # A script that is not there must not come back as a page.
+            return PlainTextResponse("Not found\n", 404, {"Cache-Control": "no-store"})
+        return await asyncio.to_thread(page.response, index)
+
+    def _file(self, name: str) -> Path | None:
+        """A file of the build; never the index, which is rewritten, nor anything outside."""
+        path = (self._root / name).resolve()
+        inside = path.is_relative_to(self._root.resolve()) and path.name != "index.html"
+        return path if inside and path.is_file() else None
+
+    async def _send(self, request: Request, path: Path, name: str) -> Response:
+        media_type = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+        headers = {
+            "Cache-Control": FOREVER if HASHED.search(name) else ASK_AGAIN,
+            "Content-Security-Policy": page.POLICY_OF_FILES,
+            "Vary": "Accept-Encoding",
+        }
+        copy = await self._prepared.of(path, name)
+        if copy is None:
+            return FileResponse(path, headers=headers, media_type=media_type)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return FileResponse(copy, headers=headers, media_type=media_type)
+        content = await asyncio.to_thread(_decompressed, copy)
+        return Response(content, headers=headers, media_type=media_type)
+
+
+def _decompressed(copy: Path) -> bytes:
+    return gzip.decompress(copy.read_bytes())
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    viewer = Viewer(settings)
+    return [
+        Route("/viewer", viewer.answer, methods=["GET"]),
+        Route("/viewer/{path:path}", viewer.answer, methods=["GET"]),
+    ]
