@@ -65,5 +65,12 @@ class Database:
             raise Unavailable("database.busy") from error
         try:
             yield connection
+        except psycopg.errors.DiskFull as error:
+            raise Unavailable("storage.full") from error
+        except psycopg.OperationalError as error:
+            # Collisions of transactions are operational errors too; whoever retries wants those.
+            if connection.closed:
+                raise Unavailable("database.unreachable") from error
+            raise
         finally:
             await self._pool.putconn(connection)

@@ -1,0 +1,86 @@
+"""What the command line says about a refusal: one line that tells what to do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from importlib import import_module
+
+from serai.kernel.errors import SeraiError
+
+SENTENCES = {
+    "option.no-such-record": "there is no {type} {id}.",
+    "settings.invalid": "{setting}: {reason}.",
+    "home.in-use": "{path} is in use by another server (process {process}). Stop it first, or set "
+    "SERAI_HOME to another folder.",
+    "home.unusable": "cannot use the state folder {path}: {reason}. Set SERAI_HOME to a folder "
+    "you may write to.",
+    "home.unreadable": "cannot read the state folder {path}: {reason}.",
+    "home.not-ours": "{path} belongs to another account; start Serai as that account.",
+    "home.closed-to-database": "the database's account cannot reach {path}, because a folder "
+    "above it is closed. Set SERAI_HOME to a folder outside it, or do not start as root.",
+    "port.taken": "port {port} on {host} is taken. Stop what uses it, or choose another: "
+    "--port or SERAI_PORT for the web, SERAI_DIMSE_PORT for DICOM.",
+    "dimse.port-taken": "port {port} for DICOM is taken. Stop what uses it, or set "
+    "SERAI_DIMSE_PORT.",
+    "port.no-such-address": "this machine has no address {host} to listen on.",
+    "port.refused": "cannot listen on {host} port {port}: {reason}.",
+    "storage.full": "the disk is full. Free some space and start again; nothing acknowledged "
+    "is lost.",
+    "storage.unwritable": "cannot write objects: {reason}.",
+    "storage.unreachable": "the object store does not answer. Check SERAI_BLOBS and its "
+    "credentials.",
+    "storage.address-malformed": "SERAI_BLOBS is not an object store's address.",
+    "database.unreachable": "the database does not answer. Check SERAI_DATABASE_URL.",
+    "database.newer-than-code": "the database belongs to a newer version of Serai (it knows "
+    "{migrations}). Install that version, or restore a backup made with this one.",
+    "database.does-not-start": "the embedded database does not start: {said} (more in {log})",
+    "database.remains": "processes of an earlier PostgreSQL still use {path}; stop them first.",
+    "database.binaries-missing": "PostgreSQL's programs are missing; run `make setup`.",
+    "database.no-account-for-root": "started as root, and there is no account to run the "
+    "database as; create one of {accounts}.",
+    "demo.not-loaded": "the demonstration could not be loaded.",
+    "demo.database-in-use": "this database holds patients already, and fictional ones have no "
+    "place among them. Start without --demo, or set SERAI_HOME to another folder.",
+    "part.does-not-start": "the {part} process does not start; its messages are above.",
+    "scope.malformed": "{scope} is not a SMART v2 scope such as system/Patient.rs or "
+    "system/*.cruds.",
+    "scope.missing": "a token needs at least one scope, for example system/*.rs.",
+    "token.ttl-malformed": "{ttl} is not a lifetime such as 30m, 1h or 7d.",
+    "token.ttl-out-of-range": "a token lives between a second and {days} days.",
+    "token.patient-scope-without-patient": "scopes that start with patient/ need a patient who "
+    "signs in; machines use system/ or user/.",
+    "account.login-taken": "the login {login} is taken.",
+    "account.login-malformed": "a login has two or more letters, digits or . _ @ + -",
+    "account.name-missing": "the account needs a person's name: --name.",
+    "account.unknown-role": "{role} is not a role; there are {known}.",
+    "account.unknown": "there is no account {login}.",
+    "account.password-too-short": "the password needs at least {minimum} characters.",
+    "account.password-too-long": "the password may have at most {maximum} characters.",
+    "account.password-too-simple": "the password is too easy to guess.",
+    "account.passwords-differ": "the two passwords differ.",
+}
+
+
+def explained(error: SeraiError) -> str:
+    """One line, and one more for each finding; the key and its facts where nothing is worded."""
+    first = _sentence(error.key, error.details)
+    findings = [f"{found.path}: {_sentence(found.key, found.details)}" for found in error.issues]
+    return "\n".join([first, *findings])
+
+
+def _sentence(key: str, details: Mapping[str, object]) -> str:
+    facts = {name: _listed(value) for name, value in details.items()}
+    if key in SENTENCES:
+        return SENTENCES[key].format_map(defaultdict(lambda: "?", facts))
+    # The rooms' own sentences load slowly; here something has failed and there is time.
+    rooms = import_module("serai.web.wording")
+    if rooms.known(key):
+        return str(rooms.text(key, facts))
+    return " ".join([key, *(f"{name}={value}" for name, value in facts.items())])
+
+
+def _listed(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,1 @@
+"""Who knocks: accounts, sessions, machine tokens and what a role may do."""

@@ -1,0 +1,220 @@
+"""Immutable objects named by the SHA-256 of their bytes: pictures, documents, recordings.
+
+Files under ``SERAI_HOME/blobs`` by default, an object store with ``SERAI_BLOBS=s3://…``
+(credentials as the AWS tools take them, from the environment). What `put` has returned is
+on disk: the file and every folder on the way to it have been synced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
+from io import BufferedWriter
+from pathlib import Path
+from typing import NewType
+from uuid import uuid4
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from serai.kernel.errors import NotFound, Unavailable
+from serai.platform.settings import Settings
+
+Digest = NewType("Digest", str)
+
+SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+CHUNK = 1 << 20
+# Longer than any upload takes; what is older was left behind by a crash.
+UNFINISHED_FOR_S = 24 * 3600
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Blobs:
+    """One instance per process, usable from any thread and event loop."""
+
+    def __init__(self, home: Path, address: str | None = None) -> None:
+        """`address` is an object store's URL; without it objects are files under `home`."""
+        self._spool = home / "blobs.unfinished"
+        self._folder = None if address else home / "blobs"
+        # Folders whose own entries are known to be on disk, so that each is synced once.
+        self._synced: set[Path] = set()
+        with _storage_errors():
+            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._folder:
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(home)
+            self._store = _store(self._folder, address)
+
+    @classmethod
+    def at(cls, settings: Settings) -> Blobs:
+        return cls(settings.home, settings.blobs)
+
+    async def put(self, data: bytes | AsyncIterable[bytes]) -> Digest:
+        """Keep the bytes; putting the same bytes again changes nothing."""
+        if isinstance(data, bytes):
+            return await asyncio.to_thread(self.put_sync, data)
+        with _storage_errors(), self._unfinished() as path:
+            digest = await _spooled(data, path)
+            await asyncio.to_thread(self._keep_file, path, digest)
+        return digest
+
+    def put_sync(self, data: bytes) -> Digest:
+        """`put` for threads without an event loop."""
+        digest = Digest(hashlib.sha256(data).hexdigest())
+        with _storage_errors():
+            if self._has(digest, len(data)):
+                return digest
+            if self._folder is None:
+                obstore.put(self._store, _key(digest), data)
+                return digest
+            with self._unfinished() as path:
+                _write_synced(path, data)
+                self._keep_file(path, digest)
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """The whole object; NotFound when there is none."""
+        with _storage_errors():
+            found = await obstore.get_async(self._store, _key(digest))
+            return (await found.bytes_async()).to_bytes()
+
+    async def get_range(self, digest: str, start: int, length: int) -> bytes:
+        """Bytes from `start`, fewer than `length` at the object's end."""
+        with _storage_errors():
+            key = _key(digest)
+            part = await obstore.get_range_async(self._store, key, start=start, length=length)
+            return part.to_bytes()
+
+    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+        """The object in parts of about a megabyte."""
+        with _storage_errors():
+            found = await obstore.get_async(self._store, _key(digest))
+            async for part in found.stream(min_chunk_size=CHUNK):
+                yield bytes(part)
+
+    async def delete(self, digest: str) -> None:
+        """Forget the object; nothing happens when there is none.
+
+        Only for objects that no transaction, committed or running, refers to.
+        """
+        try:
+            with _storage_errors():
+                await obstore.delete_async(self._store, _key(digest))
+        except NotFound:
+            return
+
+    def remove_unfinished(self) -> None:
+        """Delete what uploads cut off by a crash have left behind."""
+        with _storage_errors():
+            for path in self._spool.iterdir():
+                if time.time() - path.stat().st_mtime > UNFINISHED_FOR_S:
+                    path.unlink(missing_ok=True)
+
+    def _has(self, digest: Digest, size: int) -> bool:
+        try:
+            there = obstore.head(self._store, _key(digest))["size"] == size
+        except FileNotFoundError:
+            return False
+        if there and self._folder:
+            # Whoever wrote it may not have come to this line yet.
+            self._sync_way_to(self._folder / _key(digest))
+        return there
+
+    def _keep_file(self, path: Path, digest: Digest) -> None:
+        if self._folder is None:
+            if not self._has(digest, path.stat().st_size):
+                obstore.put(self._store, _key(digest), path)
+            return
+        target = self._folder / _key(digest)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.replace(target)
+        self._sync_way_to(target)
+
+    def _sync_way_to(self, target: Path) -> None:
+        _sync_folder(target.parent)
+        for folder in (target.parent, target.parent.parent):
+            if folder not in self._synced:
+                _sync_folder(folder.parent)
+                self._synced.add(folder)
+
+    @contextmanager
+    def _unfinished(self) -> Iterator[Path]:
+        path = self._spool / uuid4().hex
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _store(folder: Path | None, address: str | None) -> ObjectStore:
+    if address is None:
+        return LocalStore(folder)
+    try:
+        return from_url(address)
+    except (BaseError, ValueError) as error:
+        raise Unavailable("storage.address-malformed", address=address) from error
+
+
+def _key(digest: str) -> str:
+    if not SHA256_HEX.fullmatch(digest):
+        raise NotFound("blob.missing", digest=digest[:64])
+    return f"{digest[:2]}/{digest[2:4]}/{digest}"
+
+
+async def _spooled(data: AsyncIterable[bytes], path: Path) -> Digest:
+    """Write a stream to a synced file, a megabyte in memory at a time."""
+    summed, waiting = hashlib.sha256(), bytearray()
+    with await asyncio.to_thread(path.open, "xb") as file:
+
+        def write(part: bytes) -> None:
+            summed.update(part)
+            file.write(part)
+
+        async for part in data:
+            waiting += part
+            if len(waiting) >= CHUNK:
+                await asyncio.to_thread(write, bytes(waiting))
+                waiting.clear()
+        await asyncio.to_thread(write, bytes(waiting))
+        await asyncio.to_thread(_sync, file)
+    return Digest(summed.hexdigest())
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        _sync(file)
+
+
+def _sync(file: BufferedWriter) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound("blob.missing") from error
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise Unavailable("storage.full") from error
+        raise Unavailable("storage.unwritable", reason=error.strerror or "") from error
+    except BaseError as error:
+        raise Unavailable("storage.unreachable") from error

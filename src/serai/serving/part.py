@@ -1,0 +1,64 @@
+"""What runs inside a part's process: ``python -m serai.serving.part web | dicom``."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from importlib import import_module
+
+from serai.kernel.errors import SeraiError
+from serai.platform.logs import configure
+from serai.platform.settings import Settings
+
+# Each part loads only its own code: a module with `serve(settings, listening, ready)`.
+PARTS = {"web": "serai.serving.web", "dicom": "serai.serving.dicom"}
+
+LONGEST_ORDER = 1 << 16
+
+
+def main() -> None:
+    # Until the part has its own way to stop, stopping is easy.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Loading makes a million objects that all stay: the collector need not look for garbage
+    # among them, now or ever.
+    gc.disable()
+    serve = import_module(PARTS[sys.argv[1]]).serve
+    gc.freeze()
+    gc.enable()
+    supervisor = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+    order, handles, _, _ = socket.recv_fds(supervisor, LONGEST_ORDER, 1)
+    if not order:
+        return
+    settings = Settings.model_validate_json(order)
+    configure(settings.log_format)
+    threading.Thread(target=_die_with, args=[supervisor], daemon=True).start()
+
+    def ready() -> None:
+        _answer(supervisor, {})
+
+    try:
+        with socket.socket(fileno=handles[0]) as listening:
+            serve(settings, listening, ready)
+    except SeraiError as error:
+        _answer(supervisor, {"error": error.key, "details": error.details})
+        sys.exit(1)
+
+
+def _die_with(supervisor: socket.socket) -> None:
+    """The supervisor's end closes with it, even after kill -9."""
+    while supervisor.recv(1):
+        pass
+    os._exit(1)
+
+
+def _answer(supervisor: socket.socket, said: dict[str, object]) -> None:
+    supervisor.sendall(json.dumps(said, default=str).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

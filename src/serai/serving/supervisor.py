@@ -1,0 +1,76 @@
+"""Starting everything in the right order, and stopping it in the reverse."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import NoReturn
+
+from serai.kernel.errors import SeraiError
+from serai.platform.blobs import Blobs
+from serai.platform.locks import only_server, prepare_home
+from serai.platform.migrate import migrate
+from serai.platform.postgres import Cluster, database_failures
+from serai.platform.settings import Settings
+from serai.serving.parts import Order, Parts
+from serai.serving.ports import listen, require_free
+from serai.serving.stopping import Stopping
+
+LOOK_EVERY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+Told = Callable[[Settings], None]
+
+
+def serve(
+    settings: Settings, parts: Parts, stopping: Stopping, *, prepare: Told, ready: Told
+) -> None:
+    """Run until `Stopped`; raises SeraiError when something keeps the server from starting.
+
+    `parts` holds the first web worker, loading its code meanwhile. `prepare` may fill the
+    migrated database before anybody is served, `ready` is told when all parts answer; both
+    get the settings with the database's address filled in.
+    """
+    prepare_home(settings.home)
+    cluster = None if settings.database_url else Cluster(settings.home)
+    with only_server(settings.home), listen(settings.host, settings.port) as web:
+        require_free(settings.dimse_host, settings.dimse_port)
+        parts.add("dicom", "dicom")
+        for number in range(2, settings.workers + 1):
+            parts.add(f"web {number}", "web")
+        # Closed once more outside; here, because the parts must go before their database.
+        with _started(cluster, stopping), closing(parts):
+            address = settings.database_url or (cluster.url if cluster else "")
+            with database_failures():
+                migrate(address)
+            Blobs.at(settings).remove_unfinished()
+            complete = settings.model_copy(update={"database_url": address})
+            prepare(complete)
+            parts.begin(Order(complete.model_dump_json(), web))
+            with stopping.later():
+                ready(complete)
+            _watch(cluster, stopping)
+
+
+@contextmanager
+def _started(cluster: Cluster | None, stopping: Stopping) -> Iterator[None]:
+    with ExitStack() as started:
+        with stopping.later():
+            if cluster:
+                started.enter_context(cluster)
+        yield
+
+
+def _watch(cluster: Cluster | None, stopping: Stopping) -> NoReturn:
+    """The parts have their keepers; the database has us. Ends with `Stopped`."""
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        if cluster:
+            with stopping.later():
+                try:
+                    cluster.revive()
+                except SeraiError as error:
+                    log.error("the database does not start: %s", error.key)  # noqa: TRY400

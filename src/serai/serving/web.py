@@ -1,0 +1,40 @@
+"""One web worker: uvicorn on the socket that the supervisor has opened."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+import uvloop
+
+from serai.app import create_app
+from serai.platform.settings import Settings
+
+FINISH_REQUESTS_WITHIN_S = 5
+
+
+class _Worker(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests until a signal comes, then finish those under way."""
+    assert settings.database_url
+    config = uvicorn.Config(
+        create_app(settings, settings.database_url),
+        log_config=None,
+        access_log=False,
+        http="httptools",
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=FINISH_REQUESTS_WITHIN_S,
+    )
+    uvloop.run(_Worker(config, ready).serve(sockets=[listening]))

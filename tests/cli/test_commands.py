@@ -1,0 +1,122 @@
+"""The command line as a person or script uses it: real processes, with and without a server."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.serving.conftest import Place
+
+from serai.platform.postgres import Cluster
+
+PASSWORD = "three geese over Qinghai"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A hospital with one organisation and one practitioner; its database is running."""
+    place = Place(tmp_path_factory.mktemp("hospital") / "var")
+    checked = place.serai("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "PostgreSQL 18, embedded" in checked.stdout
+    with Cluster(place.home) as cluster:
+        with psycopg.connect(cluster.url) as connection:
+            for resource_type, id_ in (("Organization", "county"), ("Practitioner", "li-na")):
+                connection.execute(
+                    "INSERT INTO fhir_resource (type, id, version, last_updated, method, content)"
+                    " VALUES (%s, %s, 1, now(), 'PUT', '{}')",
+                    (resource_type, id_),
+                )
+        yield place
+
+
+def rows(place: Place, query: str, *values: object) -> list[tuple[object, ...]]:
+    with psycopg.connect(Cluster(place.home).url) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def add(place: Place, login: str, *more: str, typed: str = PASSWORD) -> str:
+    options = ("--name", "Li Na", "--role", "doctor", "--organisation", "county")
+    ended = place.serai("user", "add", login, *options, *more, typed=typed + "\n")
+    return ended.stdout if ended.returncode == 0 else ended.stderr
+
+
+def test_a_token_is_printed_and_nothing_else(place: Place) -> None:
+    began = time.monotonic()
+    ended = place.serai("token", "--scope", "system/*.cruds", "--ttl", "1h")
+    assert time.monotonic() - began < 5
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (secret,) = ended.stdout.splitlines()
+    kept = rows(
+        place,
+        "SELECT scopes, organisation, expires_at - issued_at = '1h' FROM access_token"
+        " WHERE secret_sha256 = %s",
+        hashlib.sha256(secret.encode()).digest(),
+    )
+    assert kept == [(["system/*.cruds"], None, True)]
+    audited = rows(place, "SELECT actor, outcome FROM audit_event WHERE act = 'token.issue'")
+    assert audited == [("serai", "success")]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--scope", "system/*.read"], "not a SMART v2 scope"),
+        (["--scope", ""], "at least one scope"),
+        (["--scope", "patient/*.rs"], "need a patient"),
+        (["--scope", "system/*.rs", "--ttl", "soon"], "not a lifetime"),
+        (["--scope", "system/*.rs", "--ttl", "9999d"], "between a second and 366 days"),
+        (["--scope", "system/*.rs", "--organisation", "nowhere"], "no Organization nowhere"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_refused(
+    place: Place, options: list[str], said: str
+) -> None:
+    ended = place.serai("token", *options)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert said in line
+
+
+def test_a_user_is_added_listed_and_shut_out(place: Place) -> None:
+    assert "may sign in" in add(place, "County.Doctor", "--practitioner", "li-na")
+    assert "is taken" in add(place, "county.doctor")
+    listed = place.serai("user", "list").stdout
+    assert "county.doctor\tdoctor\tcounty\tactive\tLi Na" in listed
+    assert (
+        "new password"
+        in place.serai("user", "password", "county.doctor", typed="four cranes over Gansu\n").stdout
+    )
+    assert place.serai("user", "disable", "county.doctor").returncode == 0
+    assert "county.doctor\tdoctor\tcounty\tdisabled" in place.serai("user", "list").stdout
+    assert "no account nobody" in place.serai("user", "disable", "nobody").stderr
+    acts = rows(place, "SELECT act FROM audit_event WHERE act LIKE 'account.%%' ORDER BY sequence")
+    assert acts == [("account.open",), ("account.password",), ("account.disable",)]
+
+
+def test_a_user_who_makes_no_sense_is_refused(place: Place) -> None:
+    assert "12 characters" in add(place, "short.one", typed="short")
+    assert "no Organization nowhere" in add(place, "lost.one", "--organisation", "nowhere")
+    assert "no Practitioner nobody" in add(place, "lost.one", "--practitioner", "nobody")
+    assert "not a role" in add(place, "odd.one", "--role", "janitor")
+
+
+def test_check_says_what_is_not(tmp_path: Path) -> None:
+    place = Place(
+        tmp_path / "var", more={"SERAI_DATABASE_URL": "postgresql://serai@127.0.0.1:1/serai"}
+    )
+    ended = place.serai("check")
+    assert ended.returncode == 1
+    assert "FAILED  database: the database does not answer" in ended.stdout
+
+
+def test_the_commands_explain_themselves(place: Place) -> None:
+    overview = place.serai("--help").stdout
+    for name in ("serve", "demo", "import", "user", "token", "network", "check"):
+        assert name in overview
+    assert "--scope" in place.serai("token", "--help").stdout
+    assert place.serai("no-such-command").returncode == 2
