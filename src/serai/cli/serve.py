@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from serai.serving.lean import load_less
 from serai.serving.parts import Parts
 from serai.serving.stopping import Stopped, Stopping
 
@@ -22,6 +23,7 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo", help="Load the demonstration network.")] = False,  # noqa: FBT002
 ) -> None:
     """Start the server; Ctrl-C stops everything it started."""
+    load_less()
     stopping = Stopping()
     stopping.listen()
     with suppress(Stopped), closing(Parts()) as parts:

@@ -11,6 +11,10 @@ import sys
 import threading
 from importlib import import_module
 
+from serai.serving.lean import load_less
+
+load_less()
+
 from serai.kernel.errors import SeraiError
 from serai.platform.logs import configure
 from serai.platform.settings import Settings

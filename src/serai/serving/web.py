@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from importlib import import_module
+from threading import Thread
 
 import uvicorn
 import uvloop
@@ -23,6 +25,8 @@ class _Worker(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+            # The first picture should not wait for what it takes to read pictures.
+            Thread(target=import_module, args=["serai.imaging.rendering.still"]).start()
 
 
 def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:

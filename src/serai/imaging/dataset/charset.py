@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pydicom.charset import decode_bytes, python_encoding
-
 ESCAPE = b"\x1b"
 PERSON_NAME_DELIMITERS = {"\\", "^", "="}
 TEXT_DELIMITERS = {"\\", "\n", "\r", "\t", "\f"}
@@ -25,6 +23,8 @@ def decode(raw: bytes, codecs: tuple[str, ...], *, person_name: bool = False) ->
         # Also right for ISO_IR 13, whose two deviating characters are better read as typed.
         return raw.decode("ascii")
     if ESCAPE in raw:
+        from pydicom.charset import decode_bytes
+
         delimiters = PERSON_NAME_DELIMITERS if person_name else TEXT_DELIMITERS
         return str(decode_bytes(raw, list(codecs), delimiters))
     return _decode_plain(raw, codecs)
@@ -42,6 +42,8 @@ def _decode_plain(raw: bytes, codecs: tuple[str, ...]) -> str:
 
 
 def _codec(term: str) -> str:
+    from pydicom.charset import python_encoding
+
     # The default repertoire is ASCII, which pydicom reads as Latin-1: bytes beyond it are
     # undeclared, and UTF-8 is the better guess.
     written = term.strip().upper()

@@ -12,8 +12,6 @@ from mmap import mmap
 from struct import Struct
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
-
 from serai.kernel.errors import Malformed
 
 Buffer = bytes | mmap
@@ -71,6 +69,8 @@ def walk(buffer: Buffer, start: int, encoding: Encoding) -> tuple[Element, ...]:
 
 def public_vr(tag: int) -> str:
     """The dictionary's VR of a tag (PS3.6); UN when it has none."""
+    from pydicom.datadict import dictionary_VR
+
     if tag >> 16 & 1:
         return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
     if tag & 0xFFFF == 0:

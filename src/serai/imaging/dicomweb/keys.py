@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final
 
-from pydicom.datadict import keyword_for_tag, tag_for_keyword
-
 from serai.imaging.archive.header import SERIES_TAGS, STUDY_TAGS
 from serai.imaging.dataset.elements import public_vr
 
@@ -78,12 +76,16 @@ def tag_of(name: str) -> str | None:
             return f"{int(name, 16):08X}"
         except ValueError:
             pass
+    from pydicom.datadict import tag_for_keyword
+
     tag = tag_for_keyword(name)
     return None if tag is None else f"{tag:08X}"
 
 
 def key_of(tag: str) -> Key | None:
     """How to search by a tag; None when this server cannot."""
+    from pydicom.datadict import keyword_for_tag
+
     if tag in COLUMNS:
         return COLUMNS[tag]
     vr = public_vr(int(tag, 16))

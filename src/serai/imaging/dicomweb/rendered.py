@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from zlib import crc32
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from serai.imaging.dicomweb import found
 from serai.imaging.dicomweb.accept import acceptable, first_covering
 from serai.imaging.dicomweb.answers import CACHE, not_modified
 from serai.imaging.dicomweb.frames import frame_numbers
-from serai.imaging.rendering.still import DEFAULT_QUALITY, FORMATS, Wish, render
+from serai.imaging.rendering.wish import DEFAULT_QUALITY, FORMATS, Wish
 from serai.kernel.errors import Malformed, Unsupported
 
 THUMBNAIL = (128, 128)
@@ -31,9 +32,11 @@ async def thumbnail(request: Request) -> Response:
 
 
 async def _image(request: Request, wish: Wish) -> Response:
+    from serai.imaging.rendering.still import render
+
     rows = await found.blobs(request)
     row = rows[len(rows) // 2]
-    etag = f'"{row.blob[:32]}-{abs(hash(wish)):x}"'
+    etag = f'"{row.blob[:32]}-{crc32(repr(wish).encode()):x}"'
     headers = {**CACHE, "ETag": etag}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)

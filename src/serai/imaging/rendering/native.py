@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 
-from pydicom import dcmread
-from pydicom.pixels import get_decoder, pixel_array
-from pydicom.uid import ExplicitVRLittleEndian
-
 from serai.imaging.dataset import part10
 from serai.kernel.errors import Unsupported
 
@@ -18,6 +14,8 @@ UNDECODABLE = (ValueError, RuntimeError, AttributeError, NotImplementedError, In
 
 def can_decode(transfer_syntax: str) -> bool:
     """Whether this server has a decoder; video it passes on as it is."""
+    from pydicom.pixels import get_decoder
+
     if transfer_syntax in part10.NATIVE:
         return True
     try:
@@ -28,6 +26,9 @@ def can_decode(transfer_syntax: str) -> bool:
 
 def as_explicit_little_endian(content: bytes) -> bytes:
     """The same object in the syntax every DICOM client must read (PS3.5 §10.1)."""
+    from pydicom import dcmread
+    from pydicom.uid import ExplicitVRLittleEndian
+
     data_set = dcmread(BytesIO(content))
     try:
         if data_set.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in data_set:
@@ -42,6 +43,8 @@ def as_explicit_little_endian(content: bytes) -> bytes:
 
 def decoded_frames(content: bytes, numbers: Sequence[int]) -> list[bytes]:
     """Frames counted from 0 as little endian pixels, colours as the object says."""
+    from pydicom import dcmread
+
     data_set = dcmread(BytesIO(content))
     try:
         return [_decoded(data_set, number) for number in numbers]
@@ -50,5 +53,7 @@ def decoded_frames(content: bytes, numbers: Sequence[int]) -> list[bytes]:
 
 
 def _decoded(data_set: object, number: int) -> bytes:
+    from pydicom.pixels import pixel_array
+
     frame = pixel_array(data_set, index=number, raw=True)
     return bytes(frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -13,21 +12,8 @@ from pydicom import dcmread
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
 from serai.imaging.rendering.native import UNDECODABLE
+from serai.imaging.rendering.wish import FORMATS, Wish
 from serai.kernel.errors import Unsupported
-
-FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
-DEFAULT_QUALITY = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the client asked for (PS3.18 §8.3.5); None leaves it to the object."""
-
-    media_type: str = "image/jpeg"
-    frame: int = 0
-    window: tuple[float, float] | None = None
-    size: tuple[int, int] | None = None
-    quality: int = DEFAULT_QUALITY
 
 
 def render(content: bytes, wish: Wish) -> bytes:
