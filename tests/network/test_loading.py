@@ -178,6 +178,14 @@ async def test_dicom_peers_are_handed_to_whoever_loads(
     )
 
 
+async def test_a_modality_that_only_sends_needs_no_port(
+    tmp_path: Path, db: Database, store: FhirStore
+) -> None:
+    text = SMALL.replace('"10.0.0.5:104"', "10.0.0.5")
+    (peer,) = (await loaded(tmp_path, db, store, text)).modalities
+    assert (peer.host, peer.port) == ("10.0.0.5", None)
+
+
 async def test_somebody_who_moves_to_another_hospital_keeps_login_and_password(
     tmp_path: Path, db: Database, store: FhirStore
 ) -> None:
@@ -208,7 +216,7 @@ async def test_somebody_who_moves_to_another_hospital_keeps_login_and_password(
         ("country: CN", "land: CN", ":7 organisations[0].land", "expected one of code, tier"),
         ("code: county", "code: County 1", "under[0].code", "small letters"),
         ("code: county", "code: lead", ":14 organisations[0].under[0]", "already used in line 4"),
-        ("10.0.0.5:104", "10.0.0.5", "modalities[0].address", "host:port"),
+        ("10.0.0.5:104", "10.0.0.5:99999", "modalities[0].address", "host:port"),
         ("10.0.0.5:104", "10.0.0.5:99999", "modalities[0].address", "host:port"),
         ("ae_title: CT1", "ae_title: A_TITLE_OF_TOO_MANY", "modalities[0].ae_title", "AE title"),
         ("login: lead.expert", "login: Lead Expert", "staff[0].login", "not a login"),

@@ -16,7 +16,7 @@ CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 LOGIN = re.compile(r"[a-z0-9][a-z0-9.-]{1,60}")
 COUNTRY = re.compile(r"[A-Z]{2}")
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
-ADDRESS = re.compile(r"(?P<host>[^\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+ADDRESS = re.compile(r"(?P<host>[^\s:]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?")
 
 TOP_FIELDS = ("network", "initial_password", "organisations")
 ORGANISATION_FIELDS = (
@@ -42,12 +42,13 @@ class WantedStaff:
 
 @dataclass(frozen=True, slots=True)
 class Modality:
-    """A DICOM peer of an organisation: AE title (PS3.5 §6.2) and where it answers."""
+    """A DICOM peer of an organisation: AE title (PS3.5 §6.2), where it calls from and, unless
+    it only sends, the port it answers on."""
 
     organisation: str
     ae_title: str
     host: str
-    port: int
+    port: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +248,11 @@ def _modalities(fields: Mapping[str, Place], organisation: str) -> Iterator[Moda
         where = ADDRESS.fullmatch(address)
         if not AE_TITLE.fullmatch(ae_title):
             given["ae_title"].refuse("network.ae-title-malformed", value=ae_title)
-        elif where is None or not 0 < int(where["port"]) < 65536:
+        elif where is None or not 0 < int(where["port"] or 1) < 65536:
             given["address"].refuse("network.address-malformed", value=address)
         else:
-            yield Modality(organisation, ae_title, where["host"].strip("[]"), int(where["port"]))
+            port = int(where["port"]) if where["port"] else None
+            yield Modality(organisation, ae_title, where["host"].strip("[]"), port)
 
 
 def _refuse_repeats(found: list[WantedOrganisation]) -> None:

@@ -82,7 +82,7 @@ wording.add(
             "%(value)s is not a country: two capital letters of ISO 3166, such as CN"
         ),
         "network.ae-title-malformed": N_("%(value)s is not an AE title: 1 to 16 characters"),
-        "network.address-malformed": N_("%(value)s is not an address; expected host:port"),
+        "network.address-malformed": N_("%(value)s is not an address; expected host or host:port"),
         "network.no-parent": N_("a %(tier)s stands under a %(wanted)s; expected part_of"),
         "network.wrong-parent": N_("a %(tier)s stands under a %(wanted)s, not under a %(parent)s"),
         "network.parent-not-allowed": N_("a %(tier)s stands at the top, under nothing"),
