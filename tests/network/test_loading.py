@@ -217,7 +217,7 @@ async def test_somebody_who_moves_to_another_hospital_keeps_login_and_password(
         ("code: county", "code: County 1", "under[0].code", "small letters"),
         ("code: county", "code: lead", ":14 organisations[0].under[0]", "already used in line 4"),
         ("10.0.0.5:104", "10.0.0.5:99999", "modalities[0].address", "host:port"),
-        ("10.0.0.5:104", "10.0.0.5:99999", "modalities[0].address", "host:port"),
+        ("10.0.0.5:104", "10.0.0.5:dicom", "modalities[0].address", "host:port"),
         ("ae_title: CT1", "ae_title: A_TITLE_OF_TOO_MANY", "modalities[0].ae_title", "AE title"),
         ("login: lead.expert", "login: Lead Expert", "staff[0].login", "not a login"),
         ("Red Bridge / 红桥村", "红桥村", ":22", "give one by code"),
