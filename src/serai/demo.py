@@ -186,69 +186,79 @@ def _request(specialty: str, urgency: Urgency, reason: str, question: str, summa
 
 
 def _stories() -> tuple[Story, ...]:
-    """One waits for the desk, one for the asking doctor's answer, one has its opinion."""
     send = _step(consultation.send, ASKING)
-    return (
-        Story(
-            "QS100201",
-            _request(
-                "radiology",
-                Urgency.URGENT,
-                "Cough for six weeks with weight loss; mass on chest CT",
-                "What is the mass in the left upper lobe, and what should be done next here?",
-                "58-year-old man. Cough for six weeks, 4 kg lost, no fever. CT without contrast "
-                "on 9 November. No earlier CT to compare.",
-            ),
-            (send,),
+    return _waiting(send), _asked_back(send), _answered(send)
+
+
+def _waiting(send: Step) -> Story:
+    """For the asked hospital's desk to assign."""
+    return Story(
+        "QS100201",
+        _request(
+            "radiology",
+            Urgency.URGENT,
+            "Cough for six weeks with weight loss; mass on chest CT",
+            "What is the mass in the left upper lobe, and what should be done next here?",
+            "58-year-old man. Cough for six weeks, 4 kg lost, no fever. CT without contrast "
+            "on 9 November. No earlier CT to compare.",
         ),
-        Story(
-            "QS100203",
-            _request(
-                "cardiology",
-                Urgency.ROUTINE,
-                "Palpitations, twice a week, ten minutes each",
-                "Is the resting ECG normal, and is a recording over 24 hours needed?",
-                "50-year-old woman, obese, no syncope, no chest pain. Blood pressure normal.",
-            ),
-            (
-                send,
-                _assign("lead.cardiology"),
-                _step(consultation.accept, "lead.cardiology"),
-                _step(
-                    consultation.ask,
-                    "lead.cardiology",
-                    "Which medicines does she take, and what were potassium and TSH?",
-                ),
+        (send,),
+    )
+
+
+def _asked_back(send: Step) -> Story:
+    """For the asking doctor to answer the expert's question."""
+    return Story(
+        "QS100203",
+        _request(
+            "cardiology",
+            Urgency.ROUTINE,
+            "Palpitations, twice a week, ten minutes each",
+            "Is the resting ECG normal, and is a recording over 24 hours needed?",
+            "50-year-old woman, obese, no syncope, no chest pain. Blood pressure normal.",
+        ),
+        (
+            send,
+            _assign("lead.cardiology"),
+            _step(consultation.accept, "lead.cardiology"),
+            _step(
+                consultation.ask,
+                "lead.cardiology",
+                "Which medicines does she take, and what were potassium and TSH?",
             ),
         ),
-        Story(
-            "QS100202",
-            _request(
-                "neurology",
-                Urgency.ROUTINE,
-                "Headache for three months, hypertension",
-                "Is there anything on the MR that explains the headache?",
-                "56-year-old woman with hypertension and obesity. Dull headache on most mornings, "
-                "neurological examination normal. Only a T1 sequence could be made.",
-            ),
-            (
-                send,
-                _assign("lead.neurology"),
-                _step(consultation.accept, "lead.neurology"),
-                _step(consultation.start, "lead.neurology"),
-                _step(
-                    consultation.sign,
-                    "lead.neurology",
-                    Opinion(
-                        findings="T1-weighted volume without contrast, face removed. Ventricles "
-                        "and sulci of normal width, midline structures in place, no mass and no "
-                        "displacement. Small vessel disease cannot be judged without T2 or FLAIR.",
-                        conclusion="No cause of the headache on this examination, which is "
-                        "limited to T1.",
-                        advice="Measure blood pressure at home for two weeks and treat to below "
-                        "130/80. Stop daily painkillers if there are any. MR with FLAIR only if "
-                        "the headache changes or a deficit appears.",
-                    ),
+    )
+
+
+def _answered(send: Step) -> Story:
+    """For the asking doctor to read the signed opinion."""
+    return Story(
+        "QS100202",
+        _request(
+            "neurology",
+            Urgency.ROUTINE,
+            "Headache for three months, hypertension",
+            "Is there anything on the MR that explains the headache?",
+            "56-year-old woman with hypertension and obesity. Dull headache on most mornings, "
+            "neurological examination normal. Only a T1 sequence could be made.",
+        ),
+        (
+            send,
+            _assign("lead.neurology"),
+            _step(consultation.accept, "lead.neurology"),
+            _step(consultation.start, "lead.neurology"),
+            _step(
+                consultation.sign,
+                "lead.neurology",
+                Opinion(
+                    findings="T1-weighted volume without contrast, face removed. Ventricles "
+                    "and sulci of normal width, midline structures in place, no mass and no "
+                    "displacement. Small vessel disease cannot be judged without T2 or FLAIR.",
+                    conclusion="No cause of the headache on this examination, which is "
+                    "limited to T1.",
+                    advice="Measure blood pressure at home for two weeks and treat to below "
+                    "130/80. Stop daily painkillers if there are any. MR with FLAIR only if "
+                    "the headache changes or a deficit appears.",
                 ),
             ),
         ),

@@ -6,6 +6,7 @@ import pytest
 from httpx import AsyncClient
 from tests.web.conftest import PASSWORD, form_secret
 
+from serai.platform.db import Database
 from serai.web.signin import safe_path
 
 
@@ -42,6 +43,18 @@ async def test_over_https_the_session_cookie_never_travels_in_the_clear(
     )
     assert "Secure" in answer.headers["set-cookie"]
     assert "max-age" in answer.headers["strict-transport-security"]
+
+
+async def test_who_signed_in_and_out_stands_in_the_audit_trail(
+    doctor: AsyncClient, db: Database
+) -> None:
+    secret = await form_secret(doctor)
+    await doctor.post("/signout", data={"_csrf": secret})
+    async with db.connection() as c:
+        lines = await c.execute(
+            "SELECT act, organisation FROM audit_event WHERE act LIKE 'session.%' ORDER BY sequence"
+        )
+        assert await lines.fetchall() == [("session.open", "county"), ("session.close", "county")]
 
 
 @pytest.mark.parametrize(

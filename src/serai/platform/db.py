@@ -11,8 +11,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from serai.kernel.errors import Unavailable
 
-type_row = tuple[Any, ...]
-Connection = psycopg.AsyncConnection[type_row]
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 # Longer than any healthy queue, shorter than a browser's patience.
 WAIT_FOR_CONNECTION_S = 30.0

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import RateLimited, Unauthenticated
+from serai.platform import audit
 from serai.platform.auth.accounts import Account, authenticate, set_language
 from serai.platform.auth.sessions import close_session, open_session
 from serai.platform.db import Database
@@ -67,8 +68,11 @@ async def sign_out(request: Request) -> Response:
     await parse_form(request)
     secret = request.cookies.get(SESSION_COOKIE)
     if secret:
+        now, actor = utc_now(), signed(request).actor
         async with request.app.state.db.transaction() as tx:
-            await close_session(tx, secret, utc_now())
+            await close_session(tx, secret, now)
+            if actor:
+                await audit.record(tx, actor=actor, act="session.close", at=now)
     response = see_other("/signin", flash="sign-in.out", kind="info")
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -111,8 +115,10 @@ def _refused(request: Request, form: Form, refusal: Unauthenticated | RateLimite
 
 async def _welcome(request: Request, account: Account, back: str) -> Response:
     db: Database = request.app.state.db
+    now = utc_now()
     async with db.transaction() as tx:
-        secret, _ = await open_session(tx, account.id, utc_now())
+        secret, session = await open_session(tx, account.id, now)
+        await audit.record(tx, actor=session.actor, act="session.open", at=now)
     response = see_other(back)
     response.set_cookie(
         SESSION_COOKIE, secret, httponly=True, samesite="lax", secure=_over_https(request)
