@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +10,8 @@ from serai import __version__
 from serai.fhir.body import encode
 from serai.fhir.definitions import FHIR_VERSION, RESOURCE_TYPES
 from serai.fhir.interaction.table import TABLE
+from serai.fhir.operations.catalogue import OPERATIONS
+from serai.fhir.operations.operation import Operation
 from serai.fhir.search.parsing import honoured
 from serai.kernel.clock import instant, utc_now
 
@@ -35,7 +38,7 @@ def statement(base: str) -> bytes:
 
 def _rest() -> dict[str, Any]:
     interactions = [*_codes("system"), {"code": "batch"}, {"code": "transaction"}]
-    return {
+    described: dict[str, Any] = {
         "mode": "server",
         "security": {
             "cors": False,
@@ -43,7 +46,13 @@ def _rest() -> dict[str, Any]:
         },
         "resource": [_resource(kind) for kind in sorted(RESOURCE_TYPES)],
         "interaction": interactions,
+        "operation": _operations(one for one in OPERATIONS if "system" in one.levels),
     }
+    return {name: value for name, value in described.items() if value != []}
+
+
+def _operations(listed: Iterable[Operation]) -> list[dict[str, str]]:
+    return [{"name": one.name, "definition": one.definition} for one in listed]
 
 
 def _codes(level: str) -> list[dict[str, str]]:
@@ -75,8 +84,15 @@ def _resource(kind: str) -> dict[str, Any]:
             {"name": code, "definition": one.url, "type": one.type}
             for code, one in sorted(parameters.items())
         ],
+        "operation": _operations(
+            one for one in OPERATIONS if one.levels != {"system"} and _offers(one, kind)
+        ),
     }
     return {name: value for name, value in described.items() if value != []}
+
+
+def _offers(one: Operation, kind: str) -> bool:
+    return not one.types or kind in one.types
 
 
 def _pointing_to(kind: str) -> list[str]:

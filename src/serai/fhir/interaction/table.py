@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.interaction import reading, writing
 from serai.fhir.interaction.asked import Asked, Reply, Scene
+from serai.fhir.operations import catalogue
+from serai.fhir.operations.operation import Level
 from serai.fhir.outcome import MethodNotAllowed
 from serai.kernel.errors import NotFound
 
@@ -49,12 +51,32 @@ TABLE: dict[tuple[str, str], Interaction] = {
 
 def find(method: str, path: tuple[str, ...]) -> Interaction:
     """NotFound for an address nobody serves, MethodNotAllowed for one served otherwise."""
+    if path and path[-1].startswith("$"):
+        return _operation(method, path)
     kind = shape(path)
     found = TABLE.get((method, kind))
     if found is None:
         allow = ", ".join(sorted(verb for verb, where in TABLE if where == kind))
         raise MethodNotAllowed("fhir.method", method=method, allow=allow)
     return found
+
+
+_LEVELS: dict[str, Level] = {"type": "type", "instance": "instance"}
+
+
+def _operation(method: str, path: tuple[str, ...]) -> Interaction:
+    """`$name` below the base, a type or an instance (R4 §3.2.0.1)."""
+    *where, name = path
+    kind = shape(tuple(where)) if where else ""
+    level = _LEVELS.get(kind) if where else "system"
+    found = catalogue.named(name[1:], level, where[0] if where else None) if level else None
+    if found is None:
+        raise NotFound("operation.unknown", operation=name[:64])
+    if method not in ({"POST"} if found.writes else {"GET", "POST"}):
+        raise MethodNotAllowed(
+            "fhir.method", method=method, allow="POST" if found.writes else "GET, POST"
+        )
+    return Interaction(None, found.handler, found.writes)
 
 
 def shape(path: tuple[str, ...]) -> str:
