@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from serai import __version__
 from serai.care import chart, consultation
-from serai.fhir import http as fhir_http
+from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.imaging import dicomweb, viewer
 from serai.imaging.archive import Archive
@@ -54,7 +56,10 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.db = await Database.open(database_url, max_size=settings.database_connections)
+        trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
         yield
+        trail.cancel()
+        await asyncio.wait([trail])
         await app.state.db.close()
 
     api_app = api()
@@ -62,7 +67,6 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         routes=[
             *health.routes(),
             *web.routes(),
-            *fhir_http.routes(),
             *dicomweb.routes(),
             *viewer.routes(settings),
             *network_pages.routes(),
@@ -70,7 +74,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *consultation.routes(),
             Mount("/api", app=api_app),
         ],
-        middleware=web.middleware(),
+        middleware=[Middleware(FhirDoor), *web.middleware()],
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,
     )

@@ -16,7 +16,7 @@ from tests.care.hospitals import STAFF
 
 from serai.care import chart, consultation
 from serai.care.consultation.records import Consultations
-from serai.fhir import http as fhir_http
+from serai.fhir.http import FhirDoor
 from serai.imaging.archive import Archive
 from serai.platform.auth.accounts import create_account
 from serai.platform.blobs import Blobs
@@ -35,7 +35,6 @@ def application(kept: Consultations, home: Path) -> Starlette:
         [
             *chart.routes(),
             *consultation.routes(),
-            *fhir_http.routes(),
             Mount("/api", app=json_api),
         ],
         navigation=(*consultation.NAVIGATION, *chart.NAVIGATION),
@@ -44,6 +43,7 @@ def application(kept: Consultations, home: Path) -> Starlette:
         archive=Archive(kept.fhir, Blobs(home)),
         settings=Settings(),
     )
+    app.add_middleware(FhirDoor)
     json_api.state = app.state
     return app
 

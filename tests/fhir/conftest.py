@@ -8,9 +8,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serai.fhir.http import routes
+from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.kernel.actor import Actor, Kind
 from serai.platform.db import Database
@@ -46,7 +47,7 @@ def store() -> FhirStore:
 @pytest_asyncio.fixture
 async def as_actor(db: Database, store: FhirStore) -> AsyncIterator[Client]:
     """An HTTP client for any actor, or for nobody."""
-    app = Starlette(routes=routes())
+    app = Starlette(middleware=[Middleware(FhirDoor)])
     app.state.db = db
     app.state.fhir = store
     app.state.settings = Settings()

@@ -39,6 +39,8 @@ ANONYMOUS_UNDER = ("/static/",)
 ENGINES = ("/fhir", "/dicomweb")
 NOT_PAGES = (*ENGINES, "/api")
 
+NOBODY_READS = Reader()
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -73,21 +75,26 @@ class Authentication:
             await self.app(scope, receive, send)
             return
         request = Request(scope, receive)
-        who = await _who(request)
-        path = scope["path"]
-        who.refusal = _refusal(request, who, path)
-        if who.refusal:
-            who.actor = None
+        who = await authenticate(request)
         scope.setdefault("state", {}).update(
             signed=who, actor=who.actor, session=who.session, language=who.reader.language
         )
-        if who.refusal and not under(path, ENGINES):
+        if who.refusal and not under(scope["path"], ENGINES):
             response = await self.refuse(request, who.refusal)
             await response(scope, receive, send)
             return
         # Handlers that word something before they render speak the reader's language too.
         with reading_as(who.reader):
             await self.app(scope, receive, send)
+
+
+async def authenticate(connection: HTTPConnection) -> Signed:
+    """Who asks, without an actor where they may not; `refusal` then says why."""
+    who = await _who(connection)
+    who.refusal = _refusal(connection, who, connection.scope["path"])
+    if who.refusal:
+        who.actor = None
+    return who
 
 
 def signed(request: Request) -> Signed:
@@ -126,13 +133,21 @@ def from_this_site(connection: HTTPConnection) -> bool:
 
 async def _who(connection: HTTPConnection) -> Signed:
     db: Database = connection.app.state.db
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+    scheme, _, secret = _authorization(connection).partition(" ")
     if scheme.lower() == "bearer":
         # Machines read no pages: the busiest requests skip choosing a language.
-        return Signed(await token_actor(db, secret.strip(), utc_now()), None, Reader())
+        return Signed(await token_actor(db, secret.strip(), utc_now()), None, NOBODY_READS)
     cookie = connection.cookies.get(SESSION_COOKIE)
     session = await session_actor(db, cookie, utc_now()) if cookie else None
     return Signed(session.actor if session else None, session, _reader(connection, session))
+
+
+def _authorization(connection: HTTPConnection) -> str:
+    """Without the objects Starlette makes of headers: every request passes here."""
+    for name, value in connection.scope["headers"]:
+        if name == b"authorization":
+            return str(value.decode("latin-1"))
+    return ""
 
 
 def _reader(connection: HTTPConnection, session: Session | None) -> Reader:

@@ -1,5 +1,5 @@
 """The FHIR REST interface over HTTP (R4 §3.1.0)."""
 
-from serai.fhir.http.routes import routes
+from serai.fhir.http.door import FhirDoor
 
-__all__ = ["routes"]
+__all__ = ["FhirDoor"]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from serai.fhir.interaction.asked import Asked, Conditions, Pairs, Prefer
 from serai.fhir.outcome import NotAcceptable
 from serai.kernel.errors import Malformed, TooLarge, Unsupported
 from serai.platform.settings import Settings
+
+Headers = Mapping[str, str]
 
 JSON_TYPES = frozenset(
     {"application/fhir+json", "application/json", "application/json+fhir", "text/json"}
@@ -24,6 +26,8 @@ ANY_TYPE = frozenset({"*/*", "application/*", "text/*"})
 FORM = "application/x-www-form-urlencoded"
 MOST_BYTES = 64 * 1024 * 1024
 MOST_PARAMETERS = 200
+CONDITIONAL = frozenset({"if-match", "if-none-match", "if-modified-since", "if-none-exist"})
+UNCONDITIONAL = Conditions()
 RETURNS = ("minimal", "representation", "OperationOutcome")
 HANDLINGS = ("strict", "lenient")
 
@@ -33,39 +37,55 @@ def base_of(request: Request) -> str:
     settings: Settings | None = getattr(request.app.state, "settings", None)
     if settings is not None and settings.base_url:
         return f"{settings.public_url}/fhir"
-    return f"{request.url.scheme}://{request.url.netloc}/fhir"
+    host = next((value for name, value in request.scope["headers"] if name == b"host"), None)
+    if host is None:
+        return f"{request.url.scheme}://{request.url.netloc}/fhir"
+    return f"{request.scope['scheme']}://{host.decode('latin-1')}/fhir"
 
 
 def path_of(request: Request) -> tuple[str, ...]:
-    inside = str(request.path_params.get("path", "")).strip("/")
+    inside = str(request.scope["path"]).removeprefix("/fhir").strip("/")
     return tuple(inside.split("/")) if inside else ()
+
+
+def headers_of(request: Request) -> Headers:
+    """Each header once, by its lower-case name; what came several times is one list (RFC 9110
+    §5.3)."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in request.scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
     """Everything an interaction needs to know, the form of the answer settled."""
-    params = pairs(request.url.query)
-    negotiate(request.headers, params)
+    headers = headers_of(request)
+    params = pairs(request.scope["query_string"].decode("latin-1"))
+    negotiate(headers, params)
     method = "GET" if request.method == "HEAD" else request.method
     raw = b""
     if method in ("POST", "PUT"):
         raw = await _body(request)
         if path[1:] == ("_search",):
-            _require_type(request.headers, {FORM}, "fhir.form")
+            _require_type(headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
         else:
-            _require_type(request.headers, JSON_TYPES, "fhir.content-type")
+            _require_type(headers, JSON_TYPES, "fhir.content-type")
     return Asked(
         method=method,
         path=path,
         params=params,
         raw=raw,
-        conditions=_conditions(request.headers),
-        prefer=_prefer(request.headers),
+        conditions=_conditions(headers),
+        prefer=_prefer(headers.get("prefer", "")),
         base=base_of(request),
     )
 
 
 def pairs(query: str) -> Pairs:
+    if not query:
+        return ()
     try:
         found = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
     except ValueError as error:
@@ -87,6 +107,7 @@ def negotiate(headers: Headers, params: Pairs) -> None:
         raise NotAcceptable("fhir.not-acceptable")
 
 
+@lru_cache(maxsize=256)
 def _media_type(text: str) -> tuple[str, str | None]:
     """The type and the fhirVersion it names; text in another encoding is another type."""
     kind, _, rest = text.partition(";")
@@ -122,6 +143,8 @@ def _form(raw: bytes) -> Pairs:
 
 
 def _conditions(headers: Headers) -> Conditions:
+    if CONDITIONAL.isdisjoint(headers):
+        return UNCONDITIONAL
     since = headers.get("if-modified-since")
     none_exist = headers.get("if-none-exist")
     return Conditions(
@@ -141,12 +164,9 @@ def _http_date(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _prefer(headers: Headers) -> Prefer:
-    wishes = dict(
-        wish.strip().partition("=")[::2]
-        for value in headers.getlist("prefer")
-        for wish in re.split("[,;]", value)
-    )
+@lru_cache(maxsize=256)
+def _prefer(header: str) -> Prefer:
+    wishes = dict(wish.strip().partition("=")[::2] for wish in re.split("[,;]", header))
     returns = wishes.get("return", "").strip('"')
     handling = wishes.get("handling", "").strip('"')
     return Prefer(

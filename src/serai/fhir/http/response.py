@@ -2,53 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import format_datetime
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 
 from serai.fhir import outcome
 from serai.fhir.interaction.asked import Reply
 from serai.kernel.errors import RateLimited, SeraiError, Unauthenticated, Unavailable
 
-MEDIA_TYPE = "application/fhir+json; charset=utf-8"
-# Records must not stay behind in a browser or proxy.
-PRIVATE = {"cache-control": "no-store"}
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
 
 
-def responded(request: Request, reply: Reply) -> Response:
-    headers = dict(PRIVATE)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out; the headers tell the length of the body even where HEAD gets none."""
+
+    status: int
+    headers: list[Header]
+    body: bytes = b""
+
+    @classmethod
+    def empty(cls, status: int) -> Answer:
+        return cls(status, [(b"content-length", b"0")])
+
+
+def responded(request: Request, reply: Reply) -> Answer:
+    headers: list[Header] = []
     if reply.stored is not None:
-        headers["etag"] = reply.etag or ""
-        headers["last-modified"] = format_datetime(
-            reply.stored.last_updated.astimezone(UTC), usegmt=True
-        )
+        changed = format_datetime(reply.stored.last_updated.astimezone(UTC), usegmt=True)
+        headers.append((b"etag", b'W/"%d"' % reply.stored.version))
+        headers.append((b"last-modified", changed.encode("ascii")))
     if reply.location is not None:
-        headers["location"] = reply.location
-    return _response(request, reply.status, reply.content, headers)
+        headers.append((b"location", reply.location.encode("ascii")))
+    return _answer(request, reply.status, reply.content, headers)
 
 
-def refused(request: Request, error: SeraiError) -> Response:
-    headers = dict(PRIVATE)
+def refused(request: Request, error: SeraiError) -> Answer:
+    headers: list[Header] = []
     if isinstance(error, Unauthenticated):
-        headers["www-authenticate"] = 'Bearer realm="serai"'
+        headers.append((b"www-authenticate", b'Bearer realm="serai"'))
     if isinstance(error, RateLimited | Unavailable):
-        headers["retry-after"] = str(error.details.get("seconds", 1))
+        headers.append((b"retry-after", b"%d" % error.details.get("seconds", 1)))
     if "allow" in error.details:
-        headers["allow"] = str(error.details["allow"])
-    return _response(request, outcome.status_of(error), outcome.of_error(error), headers)
+        headers.append((b"allow", str(error.details["allow"]).encode("ascii")))
+    return _answer(request, outcome.status_of(error), outcome.of_error(error), headers)
 
 
-def _response(
-    request: Request, status: int, content: bytes | None, headers: dict[str, str]
-) -> Response:
+def _answer(request: Request, status: int, content: bytes | None, headers: list[Header]) -> Answer:
     if content is None:
-        return Response(status_code=status, headers=headers)
-    if request.query_params.get("_pretty") == "true":
+        if status not in (204, 304):
+            headers.append((b"content-length", b"0"))
+        return Answer(status, headers)
+    if b"_pretty=true" in request.scope["query_string"]:
         content = msgspec.json.format(content, indent=2)
-    response = Response(content, status, headers, MEDIA_TYPE)
-    if request.method == "HEAD":
-        response.body = b""
-    return response
+    headers.append((b"content-length", b"%d" % len(content)))
+    headers.append(JSON)
+    return Answer(status, headers, b"" if request.method == "HEAD" else content)

@@ -18,8 +18,8 @@ async def read(scene: Scene, asked: Asked) -> Reply:
     """R4 §3.1.0.1"""
     refuse_parameters(asked)
     kind, id = asked.path
-    found = await scene.store.read(scene.connection, kind, id, actor=scene.actor)
-    return _found(asked, found)
+    stored = await scene.store.read(scene.connection, kind, id, actor=scene.actor)
+    return found(asked, stored)
 
 
 async def vread(scene: Scene, asked: Asked) -> Reply:
@@ -28,14 +28,15 @@ async def vread(scene: Scene, asked: Asked) -> Reply:
     kind, id, _, version = asked.path
     if not (version.isascii() and version.isdecimal()) or len(version) > 9:
         raise NotFound("fhir.not-found", resource=f"{kind}/{id}/_history/{version}"[:200])
-    found = await scene.store.vread(scene.connection, kind, id, int(version), actor=scene.actor)
-    return _found(asked, found)
+    stored = await scene.store.vread(scene.connection, kind, id, int(version), actor=scene.actor)
+    return found(asked, stored)
 
 
-def _found(asked: Asked, found: Stored) -> Reply:
-    if asked.conditions.unchanged(found):
-        return Reply(304, stored=found)
-    return Reply(200, found.content, found)
+def found(asked: Asked, stored: Stored) -> Reply:
+    """200, or 304 when the client has this version already (R4 §3.1.0.1.4)."""
+    if asked.conditions.unchanged(stored):
+        return Reply(304, stored=stored)
+    return Reply(200, stored.content, stored)
 
 
 async def search(scene: Scene, asked: Asked) -> Reply:

@@ -13,13 +13,15 @@ from serai.fhir.search.page import Page
 from serai.fhir.search.parsing import Pairs
 from serai.fhir.store import history, reading, sharing
 from serai.fhir.store.changes import Guard, Guards, Write
+from serai.fhir.store.together import Reads
 from serai.fhir.store.writing import Writer
 from serai.fhir.stored import Stored
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Malformed, Stale
 from serai.kernel.ids import new_id
-from serai.platform.db import Connection
+from serai.platform.db import Connection, Database
+from serai.platform.trail import Trail
 
 # Serialises creates with the same condition, or two of them would both find nothing.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%s)"
@@ -30,7 +32,9 @@ class FhirStore:
 
     def __init__(self, *, base: str = "") -> None:
         self.base = base.rstrip("/")
+        self.trail = Trail()
         self._guards = Guards()
+        self._reads: Reads | None = None
 
     def guard(self, resource_type: str, guard: Guard) -> None:
         """From now on `guard` is asked before every write of that type."""
@@ -40,6 +44,12 @@ class FhirStore:
 
     async def read(self, connection: Connection, type: str, id: str, *, actor: Actor) -> Stored:
         return await reading.read(connection, type, id, actor=actor)
+
+    def reads(self, db: Database) -> Reads:
+        """Reads that share a connection with others asked for at the same moment."""
+        if self._reads is None:
+            self._reads = Reads(db, self.trail)
+        return self._reads
 
     async def vread(
         self, connection: Connection, type: str, id: str, version: int, *, actor: Actor

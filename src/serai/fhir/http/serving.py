@@ -1,4 +1,4 @@
-"""The endpoint: who asks, what for, and on which connection it happens."""
+"""One request to one answer: who asks, what for, and on which connection it happens."""
 
 from __future__ import annotations
 
@@ -6,43 +6,32 @@ from dataclasses import dataclass
 
 import psycopg
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from serai.fhir.bundle import batch, entries, transaction
 from serai.fhir.http.capabilities import statement
-from serai.fhir.http.request import base_of, negotiate, pairs, path_of, read_request
-from serai.fhir.http.response import refused, responded
+from serai.fhir.http.request import base_of, headers_of, negotiate, pairs, path_of, read_request
+from serai.fhir.http.response import Answer, refused, responded
+from serai.fhir.interaction import reading
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.interaction.retrying import again_on_collision
 from serai.fhir.interaction.table import Interaction, find
 from serai.fhir.outcome import MethodNotAllowed
-from serai.fhir.store import FhirStore
+from serai.fhir.store import FhirStore, Reads
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import SeraiError, Unavailable
 from serai.platform.db import Connection, Database
 from serai.web.authentication import require_actor
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
-
-def routes() -> list[BaseRoute]:
-    """Everything under /fhir. Needs `app.state.db` and `app.state.fhir`."""
-    return [
-        Route("/fhir", serve, methods=METHODS),
-        Route("/fhir/{path:path}", serve, methods=METHODS),
-    ]
-
-
-async def serve(request: Request) -> Response:
+async def serve(request: Request) -> Answer:
     """One interaction; whatever is refused comes back as an OperationOutcome."""
     try:
         return responded(request, await _answer(request))
     except SeraiError as error:
         return refused(request, error)
     except ClientDisconnect:
-        return Response(status_code=400)
+        return Answer.empty(400)
     except psycopg.OperationalError:
         return refused(request, Unavailable("database.unreachable"))
 
@@ -51,7 +40,7 @@ async def _answer(request: Request) -> Reply:
     path = path_of(request)
     if path == ("metadata",):
         return _metadata(request)
-    visit = Visit(request.app.state.db, request.app.state.fhir, require_actor(request))
+    visit = _visit(request)
     if path == ():
         if request.method != "POST":
             raise MethodNotAllowed("fhir.method", method=request.method, allow="POST")
@@ -60,11 +49,16 @@ async def _answer(request: Request) -> Reply:
     return await visit.perform(interaction, await read_request(request, path))
 
 
+def _visit(request: Request) -> Visit:
+    state = request.app.state
+    return Visit(state.db, state.fhir, state.fhir.reads(state.db), require_actor(request))
+
+
 def _metadata(request: Request) -> Reply:
     """The CapabilityStatement, for everybody (R4 §3.1.0.9)."""
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("fhir.method", method=request.method, allow="GET, HEAD")
-    negotiate(request.headers, pairs(request.url.query))
+    negotiate(headers_of(request), pairs(request.url.query))
     return Reply(200, statement(base_of(request)))
 
 
@@ -74,9 +68,12 @@ class Visit:
 
     db: Database
     store: FhirStore
+    reads: Reads
     actor: Actor
 
     async def perform(self, interaction: Interaction, asked: Asked) -> Reply:
+        if interaction.handler is reading.read:
+            return await self._read(asked)
         if not interaction.writes:
             async with self.db.connection() as connection:
                 return await interaction.handler(self._scene(connection), asked)
@@ -86,6 +83,13 @@ class Visit:
                 return await interaction.handler(self._scene(tx), asked)
 
         return await again_on_collision(attempt)
+
+    async def _read(self, asked: Asked) -> Reply:
+        """The busiest interaction shares a connection with others that arrive together."""
+        reading.refuse_parameters(asked)
+        kind, id = asked.path
+        found = await self.reads.read(kind, id, actor=self.actor)
+        return reading.found(asked, found)
 
     async def bundle(self, asked: Asked) -> Reply:
         requests = entries.read(asked.raw, prefer=asked.prefer, base=asked.base)
