@@ -12,7 +12,7 @@ from serai.fhir.interaction.asked import Reply, Scene
 from serai.fhir.interaction.table import find
 from serai.fhir.interaction.writing import answer
 from serai.fhir.places import placing
-from serai.fhir.store import Write
+from serai.fhir.store import FhirStore, Write
 from serai.fhir.stored import Stored
 from serai.kernel.errors import Malformed
 from serai.kernel.ids import new_id
@@ -34,8 +34,22 @@ class Planned:
         return f"{self.write.type}/{self.write.id}" if self.write else None
 
 
+def is_one_statement(requests: Requests, store: FhirStore) -> bool:
+    """Whether it only creates, unconditionally: then the one statement that writes all rows is
+    all of the transaction."""
+    return all(
+        entry.asked.method == "POST"
+        and entry.asked.conditions.if_none_exist is None
+        and len(entry.asked.path) == 1
+        and not store.guarded(entry.asked.path[0])
+        and not references.conditional(entry.asked.raw)
+        for entry in requests.entries
+    )
+
+
 async def run(scene: Scene, requests: Requests) -> bytes:
-    """`scene.connection` must be inside a transaction, which any error rolls back."""
+    """`scene.connection` must be inside a transaction, which any error rolls back; unless
+    `is_one_statement`."""
     entries = requests.entries
     _refuse_double_urls(entries)
     writing = [entry for entry in entries if entry.asked.method != "GET"]

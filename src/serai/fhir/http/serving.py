@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -13,7 +14,7 @@ from serai.fhir.http.request import base_of, headers_of, negotiate, pairs, path_
 from serai.fhir.http.response import Answer, refused, responded
 from serai.fhir.interaction import reading
 from serai.fhir.interaction.asked import Asked, Reply, Scene
-from serai.fhir.interaction.retrying import again_on_collision
+from serai.fhir.interaction.retrying import COLLISIONS, again_on_collision
 from serai.fhir.interaction.table import Interaction, find
 from serai.fhir.outcome import MethodNotAllowed
 from serai.fhir.store import FhirStore, Reads
@@ -78,11 +79,20 @@ class Visit:
             async with self.db.connection() as connection:
                 return await interaction.handler(self._scene(connection), asked)
 
+        if interaction.alone and self._is_one_statement(asked):
+            with suppress(*COLLISIONS):
+                async with self.db.connection() as connection:
+                    return await interaction.handler(self._scene(connection), asked)
+
         async def attempt() -> Reply:
             async with self.db.transaction() as tx:
                 return await interaction.handler(self._scene(tx), asked)
 
         return await again_on_collision(attempt)
+
+    def _is_one_statement(self, asked: Asked) -> bool:
+        """Whether nothing but the write itself has to be decided in the same transaction."""
+        return asked.conditions.if_none_exist is None and not self.store.guarded(asked.path[0])
 
     async def _read(self, asked: Asked) -> Reply:
         """The busiest interaction shares a connection with others that arrive together."""
@@ -96,6 +106,11 @@ class Visit:
         if requests.type == "batch":
             async with self.db.connection() as connection:
                 return Reply(200, await batch.run(self._scene(connection), requests))
+
+        if transaction.is_one_statement(requests, self.store):
+            with suppress(*COLLISIONS):
+                async with self.db.connection() as connection:
+                    return Reply(200, await transaction.run(self._scene(connection), requests))
 
         async def attempt() -> bytes:
             async with self.db.transaction() as tx:

@@ -7,14 +7,20 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+from psycopg.errors import (
+    DeadlockDetected,
+    NotNullViolation,
+    SerializationFailure,
+    UniqueViolation,
+)
 
 from serai.kernel.errors import Unavailable
 
 Result = TypeVar("Result")
 
-# UniqueViolation: two clients created the same id at once; the second try meets the first's row.
-COLLISIONS = (DeadlockDetected, SerializationFailure, UniqueViolation)
+# UniqueViolation: two clients created the same id or superseded the same version at once;
+# NotNullViolation: the version to supersede is no more. The next try meets the other's row.
+COLLISIONS = (DeadlockDetected, SerializationFailure, UniqueViolation, NotNullViolation)
 TRIES = 6
 FIRST_PAUSE_S = 0.01
 

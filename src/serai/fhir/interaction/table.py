@@ -26,21 +26,23 @@ _LOGICAL_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 @dataclass(frozen=True, slots=True)
 class Interaction:
     """`code` is FHIR's name (TypeRestfulInteraction, SystemRestfulInteraction) or None where the
-    CapabilityStatement says it in another way; `writes` asks for a transaction."""
+    CapabilityStatement says it in another way; `writes` asks for a transaction, which `alone`
+    needs only for a condition or a guard: by itself it writes with a single statement."""
 
     code: str | None
     handler: Handler
     writes: bool = False
+    alone: bool = False
 
 
 TABLE: dict[tuple[str, str], Interaction] = {
     ("GET", "instance"): Interaction("read", reading.read),
-    ("PUT", "instance"): Interaction("update", writing.update, writes=True),
+    ("PUT", "instance"): Interaction("update", writing.update, writes=True, alone=True),
     ("DELETE", "instance"): Interaction("delete", writing.delete, writes=True),
     ("GET", "version"): Interaction("vread", reading.vread),
     ("GET", "instance-history"): Interaction("history-instance", reading.history),
     ("GET", "type"): Interaction("search-type", reading.search),
-    ("POST", "type"): Interaction("create", writing.create, writes=True),
+    ("POST", "type"): Interaction("create", writing.create, writes=True, alone=True),
     ("PUT", "type"): Interaction(None, writing.update_by_condition, writes=True),
     ("DELETE", "type"): Interaction(None, writing.delete_by_condition, writes=True),
     ("POST", "type-search"): Interaction(None, reading.search),

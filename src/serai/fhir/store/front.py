@@ -40,6 +40,10 @@ class FhirStore:
         """From now on `guard` is asked before every write of that type."""
         self._guards.add(resource_type, guard)
 
+    def guarded(self, resource_type: str) -> bool:
+        """Whether a guard wants to see writes of that type, in a transaction."""
+        return self._guards.watch(resource_type)
+
     # Reading
 
     async def read(self, connection: Connection, type: str, id: str, *, actor: Actor) -> Stored:

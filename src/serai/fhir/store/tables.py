@@ -54,14 +54,17 @@ SELECT type, id, version, last_updated, method, deleted, owner, patients, keys, 
 FROM incoming ORDER BY type, id
 RETURNING type, id, owner"""  # noqa: S608
 
-# The rows are locked and their versions checked before this runs. A deleted row keeps the
-# patients it was about, so that its history stays with those who may see it.
+# Each row must still be at the version before the incoming one: where somebody else was faster
+# the superseded version is NULL, or already in fhir_version, and the statement fails as a whole.
+# A deleted row keeps the patients it was about, so that its history stays with those who may
+# see it.
 REPLACE = f"""{_INCOMING}, superseded AS (
     INSERT INTO fhir_version
         (type, id, version, last_updated, method, deleted, owner, patients, content)
-    SELECT r.type, r.id, r.version, r.last_updated, r.method, r.deleted, r.owner, r.patients,
+    SELECT i.type, i.id, r.version, r.last_updated, r.method, r.deleted, r.owner, r.patients,
            r.content
-    FROM incoming i JOIN fhir_resource r ON r.type = i.type AND r.id = i.id
+    FROM incoming i LEFT JOIN fhir_resource r
+        ON r.type = i.type AND r.id = i.id AND r.version = i.version - 1
 ), old_strings AS (
     DELETE FROM fhir_string s USING incoming i WHERE s.type = i.type AND s.id = i.id
 ), old_dates AS (

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from psycopg.pq import TransactionStatus
+
 from serai.fhir.places import placing
 from serai.fhir.store import tables
 from serai.fhir.store.changes import Change, Guards, Write
@@ -22,6 +24,11 @@ LOCK = """SELECT {columns}, r.patients, {visible}, {changeable}
     FROM unnest(%(types)s::text[], %(ids)s::text[]) AS wanted(type, id)
     JOIN fhir_resource r ON r.type = wanted.type AND r.id = wanted.id
     ORDER BY r.type, r.id FOR UPDATE OF r"""
+
+# Without a transaction nothing can be locked: the statement that writes then finds out whether
+# the row is still what it was (`tables.REPLACE`).
+LOOK = """SELECT {columns}, r.patients, {visible}, {changeable}
+    FROM fhir_resource r WHERE r.type = %(type)s AND r.id = %(id)s"""
 
 KNOWN_PATIENTS = """SELECT count(*) FROM unnest(%(ids)s::text[]) AS wanted(id)
     JOIN fhir_resource r ON r.type = 'Patient' AND r.id = wanted.id
@@ -44,7 +51,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """One actor's writes at one moment, inside one transaction."""
+    """One actor's writes at one moment, inside one transaction; or, on a connection outside of
+    any, one write that its single statement makes whole."""
 
     tx: Connection
     guards: Guards
@@ -86,8 +94,14 @@ class Writer:
             return {}
         visible, values = clause(self.actor)
         changeable, _ = change_clause(self.actor)
-        statement = LOCK.format(columns=COLUMNS, visible=visible, changeable=changeable)
-        values |= {"types": [one.type for one in writes], "ids": [one.id for one in writes]}
+        if self.tx.info.transaction_status is TransactionStatus.IDLE:
+            (only,) = writes
+            statement = LOOK
+            values |= {"type": only.type, "id": only.id}
+        else:
+            statement = LOCK
+            values |= {"types": [one.type for one in writes], "ids": [one.id for one in writes]}
+        statement = statement.format(columns=COLUMNS, visible=visible, changeable=changeable)
         cursor = await self.tx.execute(statement, values, binary=True)
         found = [
             Held(stored(row), frozenset(row[8]), row[9], row[10]) for row in await cursor.fetchall()
