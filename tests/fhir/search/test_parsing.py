@@ -36,7 +36,14 @@ RESULT_NAMES = st.sampled_from(
 def test_parsing_never_fails_but_with_a_refusal(data: st.DataObject) -> None:
     kind = data.draw(TYPES)
     codes = st.one_of(st.sampled_from(sorted(search_parameters(kind))), st.text(max_size=12))
-    names = st.one_of(st.builds(lambda code, more: code + more, codes, MODIFIERS), RESULT_NAMES)
+    heads = st.sampled_from(
+        ["", "subject.", "subject:Patient.", "_has:Observation:subject:", "_has:"]
+    )
+    plain = st.builds(lambda code, more: code + more, codes, MODIFIERS)
+    linked = st.builds(
+        lambda heads, code: "".join(heads) + code, st.lists(heads, max_size=7), plain
+    )
+    names = st.one_of(plain, linked, RESULT_NAMES)
     pairs = data.draw(st.lists(st.tuples(names, VALUES), max_size=4))
     handling = data.draw(st.sampled_from(["strict", "lenient"]))
     try:

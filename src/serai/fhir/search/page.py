@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from serai.fhir.search.includes import included
 from serai.fhir.search.paging import CURSOR, write_cursor
 from serai.fhir.search.query import Query
+from serai.fhir.search.resolving import resolved
 from serai.fhir.search.sql import count_statement, page_statement
 from serai.fhir.stored import Stored, stored
 from serai.fhir.visibility import require
@@ -44,6 +45,7 @@ class Page:
 async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
     """The scope gate, the page and, where needed, the count and the includes."""
     require(actor, "s", query.type)
+    query = await resolved(connection, query, actor)
     rows = await _rows(connection, query, actor) if query.count else []
     shown = rows[: query.count]
     matches = [stored(row) for row in shown]

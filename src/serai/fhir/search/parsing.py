@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 
-from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
-from serai.fhir.search import conditions
+from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.search.conditions import NotHonoured
+from serai.fhir.search.criteria import Given, criterion, honoured
 from serai.fhir.search.paging import CURSOR, read_cursor
-from serai.fhir.search.query import Condition, Include, Query, SortKey
+from serai.fhir.search.query import Include, Query, SortKey, Test
 from serai.kernel.errors import Malformed
 
 DEFAULT_COUNT = 50
@@ -25,20 +24,13 @@ FORM_PARAMETERS = frozenset({"_format", "_pretty"})
 Pairs = Sequence[tuple[str, str]]
 
 
-@cache
-def honoured(resource_type: str) -> Mapping[str, SearchParameter]:
-    """The parameters of a type that search answers; the CapabilityStatement lists these."""
-    known = search_parameters(resource_type)
-    return {code: found for code, found in known.items() if found.is_supported}
-
-
 def parse(
     resource_type: str, pairs: Pairs, *, now: datetime, base: str = "", handling: str = "strict"
 ) -> Query:
     """The query these parameters ask for; `handling` is strict or lenient (R4 §3.1.1.1)."""
     if resource_type not in RESOURCE_TYPES:
         raise Malformed("fhir.unknown-type", type=resource_type)
-    made: list[Condition] = []
+    made: list[Test] = []
     applied: list[tuple[str, str]] = []
     ignored: list[str] = []
     result: dict[str, list[str]] = {}
@@ -50,7 +42,7 @@ def parse(
             if bare in RESULT_PARAMETERS:
                 result.setdefault(_result_name(name), []).append(value)
             else:
-                made.append(_condition(resource_type, name, value, now, base))
+                made.append(criterion(resource_type, name, Given(value, now, base)))
         except NotHonoured:
             if handling != "lenient":
                 raise
@@ -68,22 +60,8 @@ def parse(
         cursor=read_cursor(result[CURSOR][-1]) if CURSOR in result else None,
         applied=tuple(pair for pair in applied if pair[0] != CURSOR),
         ignored=tuple(ignored),
+        base=base,
     )
-
-
-def _condition(resource_type: str, name: str, value: str, now: datetime, base: str) -> Condition:
-    code, _, modifier = name.partition(":")
-    if not value:
-        raise Malformed("search.empty", parameter=name)
-    if "\0" in value:
-        raise Malformed("fhir.nul-character", parameter=name)
-    parameter = honoured(resource_type).get(code)
-    if parameter is None:
-        known = code in search_parameters(resource_type) or "." in code or code == "_has"
-        key = "search.unsupported-parameter" if known else "search.unknown-parameter"
-        raise NotHonoured(key, parameter=name, type=resource_type)
-    asked = conditions.Asked(resource_type, parameter, modifier, value, now, base)
-    return conditions.build(asked)
 
 
 def _result_name(name: str) -> str:

@@ -63,6 +63,33 @@ Condition = Ids | Updated | Keys | Strings | Dates | Missing
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """Resources of a type that meet a test: what a chain may lead to."""
+
+    type: str
+    test: Test
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A reference to one of these (R4 §3.1.1.4.13)."""
+
+    param: str
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """Pointed to, through reference `param`, by one of these (R4 §3.1.1.4.14)."""
+
+    source: Branch
+    param: str
+
+
+Test = Condition | Chain | Has
+
+
+@dataclass(frozen=True, slots=True)
 class SortKey:
     """`kind` is id, updated, date or string."""
 
@@ -84,10 +111,10 @@ class Include:
 @dataclass(frozen=True, slots=True)
 class Query:
     """One search on one type. `applied` is what the self link repeats, `ignored` what a
-    lenient client sent in vain."""
+    lenient client sent in vain, `base` this server's own address."""
 
     type: str
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Test, ...] = ()
     sort: tuple[SortKey, ...] = ()
     includes: tuple[Include, ...] = ()
     count: int = 50
@@ -95,3 +122,4 @@ class Query:
     cursor: tuple[str, ...] | None = None
     applied: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = field(default=())
+    base: str = ""
