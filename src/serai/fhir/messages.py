@@ -64,6 +64,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.has": "{parameter} must name a type, its reference to this one, and a parameter.",
     "search.ignored": "{parameter} is not honoured and was left out.",
     "search.include": "This {parameter} is not offered.",
+    "search.include-too-far": "The includes lead on through more than {most} steps.",
     "search.missing": "{parameter} takes true or false.",
     "search.modifier": "The modifier in {parameter} is not offered.",
     "search.no-condition": "A condition is missing.",

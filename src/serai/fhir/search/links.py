@@ -54,13 +54,20 @@ class Tested:
         them."""
         keys = [one for one in tests if isinstance(one, Keys)]
         single = sorted(one.keys[0] for one in keys if len(one.keys) == 1)
-        written = [f"r.keys @> {self.bound.bind(single)}::bigint[]"] if single else []
+        written = [f"r.keys @> {self._keys(single)}"] if single else []
         for one in tests:
             if isinstance(one, Chain):
                 written.append(f"r.keys && {self._key_array(one)}")
             elif isinstance(one, Keys) and len(one.keys) != 1:
-                written.append(f"r.keys && {self.bound.bind(list(one.keys))}::bigint[]")
+                written.append(f"r.keys && {self._keys(one.keys)}")
         return written
+
+    def _keys(self, keys: Sequence[int]) -> str:
+        """Connections plan each text once, without looking at values. That is right where few
+        rows match; elsewhere the planner has to see the keys, to know how many rows do."""
+        if self.row_by_row:
+            return f"{self.bound.bind(list(keys))}::bigint[]"
+        return f"'{{{','.join(str(int(one)) for one in keys)}}}'::bigint[]"
 
     def keys_to(self, chain: Chain) -> str:
         """SELECT of the keys that rows pointing to the chain's targets hold."""
@@ -87,7 +94,7 @@ class Tested:
             f"SELECT r.* FROM (SELECT {key} AS key OFFSET 0) AS wanted, fhir_resource r"  # noqa: S608
             " WHERE r.keys @> ARRAY[wanted.key]"
         )
-        held = self._below(source)
+        held = Tested(source.type, self.actor, self.bound, row_by_row=True)
         if has_keys(source.test):
             rows += f" AND {' AND '.join(held.held([source.test]))}"
             return f"EXISTS ({held.among(f'({rows} OFFSET 0)', '1', [])})"

@@ -51,7 +51,7 @@ async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
     matches = [stored(row) for row in shown]
     more = len(rows) > len(shown)
     total = await _total(connection, query, actor, None if more else len(shown))
-    extra = await included(connection, query.includes, matches, actor=actor) if matches else []
+    extra = await included(connection, query, matches, actor=actor)
     entries = [*map(Entry, matches), *(Entry(one, "include") for one in extra)]
     links = {"self": _link(query)}
     following = None

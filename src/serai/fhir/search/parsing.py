@@ -65,7 +65,7 @@ def parse(
 
 
 def _result_name(name: str) -> str:
-    if ":" in name:
+    if ":" in name and name not in ("_include:iterate", "_revinclude:iterate"):
         raise NotHonoured("search.modifier", parameter=name)
     return name
 
@@ -112,24 +112,29 @@ def _sort_key(resource_type: str, word: str) -> SortKey:
 
 
 def _includes(resource_type: str, result: dict[str, list[str]]) -> Iterable[Include]:
-    for value in result.get("_include", ()):
-        include = _include("_include", value)
-        if include.source != resource_type:
-            raise Malformed("search.include", parameter="_include")
-        yield include
-    for value in result.get("_revinclude", ()):
-        include = _include("_revinclude", value)
-        if include.target not in (None, resource_type):
-            raise Malformed("search.include", parameter="_revinclude")
-        yield include
+    for name in ("_include", "_revinclude"):
+        for iterates in (False, True):
+            asked = f"{name}:iterate" if iterates else name
+            for value in result.get(asked, ()):
+                include = _include(asked, value)
+                # What `:iterate` starts from need not be a match.
+                start = include.target if include.reversed else include.source
+                if not iterates and start not in (None, "*", resource_type):
+                    raise Malformed("search.include", parameter=asked)
+                yield include
 
 
 def _include(name: str, value: str) -> Include:
     source, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    if source not in RESOURCE_TYPES or (target and target not in RESOURCE_TYPES):
+    back, iterates = name.startswith("_rev"), name.endswith(":iterate")
+    if target and target not in RESOURCE_TYPES:
+        raise Malformed("search.include", parameter=name)
+    if value == "*" and not back:
+        return Include("*", "*", None, back, iterates)
+    if source not in RESOURCE_TYPES:
         raise Malformed("search.include", parameter=name)
     parameter = honoured(source).get(code)
-    if parameter is None or parameter.type != "reference":
+    if code != "*" and (parameter is None or parameter.type != "reference"):
         raise Malformed("search.include", parameter=name)
-    return Include(source, code, target or None, name == "_revinclude")
+    return Include(source, code, target or None, back, iterates)

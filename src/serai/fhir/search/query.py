@@ -100,12 +100,14 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """`_include` (reversed: `_revinclude`) of `source`'s reference `param`, maybe one target."""
+    """`_include` (reversed: `_revinclude`) of `source`'s reference `param`, maybe one target;
+    source and param may be ``*``. `iterates`: also from what was included."""
 
     source: str
     param: str
     target: str | None
     reversed: bool
+    iterates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
