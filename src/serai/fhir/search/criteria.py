@@ -17,6 +17,8 @@ from serai.kernel.errors import Malformed
 MOST_LEVELS = 5
 # Alternatives in one value; a statement must not grow without bound.
 MOST_VALUES = 1000
+# Of the standard, yet not honoured here: refused by name rather than as unknown.
+NOT_OFFERED = frozenset({"_has", "_list", "_filter", "_query", "_contained", "_containedType"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def criterion(kind: str, name: str, given: Given) -> Test:
     """NotHonoured for a name that means nothing on this type."""
     if name.startswith("_has:"):
         return _has(kind, name, given)
+    if name == "_list":
+        return _list(given)
     head, dot, rest = name.partition(".")
     return _chain(kind, head, rest, given) if dot else _parameter(kind, name, given)
 
@@ -66,7 +70,7 @@ def _parameter(kind: str, name: str, given: Given) -> Test:
 def _known(kind: str, code: str, name: str) -> SearchParameter:
     parameter = honoured(kind).get(code)
     if parameter is None:
-        known = code in search_parameters(kind) or code == "_has"
+        known = code in search_parameters(kind) or code in NOT_OFFERED
         key = "search.unsupported-parameter" if known else "search.unknown-parameter"
         raise NotHonoured(key, parameter=name, type=kind)
     return parameter
@@ -111,3 +115,10 @@ def _has(kind: str, name: str, given: Given) -> Test:
     if parameter.targets and kind not in parameter.targets:
         raise Malformed("search.has", parameter=name)
     return Has(Branch(source, criterion(source, rest, given.below(name))), code)
+
+
+def _list(given: Given) -> Test:
+    """Items of the lists with these ids (R4 §3.1.1.4.16); functional lists are not offered."""
+    if given.value.startswith("$"):
+        raise NotHonoured("search.functional-list", parameter="_list")
+    return Has(Branch("List", _parameter("List", "_id", given)), "item")

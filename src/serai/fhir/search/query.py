@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from serai.fhir.search.dates import DateRange
+from serai.fhir.search.subsets import Subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ Test = Condition | Chain | Has
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """`kind` is id, updated, date or string."""
+    """`kind` is id, type, updated, date or string."""
 
     param: str
     kind: str
@@ -112,8 +113,11 @@ class Include:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One search on one type. `applied` is what the self link repeats, `ignored` what a
-    lenient client sent in vain, `base` this server's own address."""
+    """One search on one type, or with type "" on several.
+
+    `applied` is what the self link repeats, `ignored` what a lenient client sent in vain, `base`
+    this server's own address, `address` the place searched below it.
+    """
 
     type: str
     conditions: tuple[Test, ...] = ()
@@ -125,3 +129,6 @@ class Query:
     applied: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = field(default=())
     base: str = ""
+    types: tuple[str, ...] = ()
+    address: str = ""
+    subset: Subset | None = None

@@ -28,12 +28,16 @@ _SORT_VALUES = {
     ("string", True): ("max(v.value)", "coalesce({value}, '')"),
 }
 
+# What a row is sorted by without looking elsewhere.
+_OWN = {"id": "r.id", "type": "r.type", "updated": "r.last_updated"}
+
 
 def page_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
     """One row more than the page holds tells whether there is another."""
     bound = Parameters()
     source = _source(query, actor, bound)
-    sort = (*query.sort, SortKey("_id", "id", descending=False))
+    several = () if query.type else (SortKey("_type", "type", descending=False),)
+    sort = (*query.sort, *several, SortKey("_id", "id", descending=False))
     values = [_sort_value(one, bound) for one in sort]
     names = [f"sort{position}" for position in range(len(sort))]
     selected = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
@@ -54,8 +58,8 @@ def page_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
 
 
 def _sort_value(one: SortKey, bound: Parameters) -> str:
-    if one.kind in ("id", "updated"):
-        return "r.id" if one.kind == "id" else "r.last_updated"
+    if one.kind in _OWN:
+        return _OWN[one.kind]
     value, wrapped = _SORT_VALUES[one.kind, one.descending]
     param = bound.bind(one.param)
     return wrapped.format(value=_VALUE_OF_ROW.format(value=value, table=one.kind, param=param))
@@ -88,7 +92,11 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
     tested = links.Tested(query.type, actor, bound, row_by_row=narrow)
     held = tested.held(by_key)
     tests = [tested.test(one) for one in others]
-    where = " AND ".join([f"r.type = {bound.bind(query.type)}", "NOT r.deleted", *tests, visible])
+    if query.type:
+        of_type = f"r.type = {bound.bind(query.type)}"
+    else:
+        of_type = f"r.type = ANY ({bound.bind(list(query.types))}::text[])"
+    where = " AND ".join([of_type, "NOT r.deleted", *tests, visible])
     if not narrow:
         return Source("", "fhir_resource", " AND ".join([where, *held]))
     rows = f"SELECT {COLUMNS}, r.keys, r.patients FROM fhir_resource r"  # noqa: S608
