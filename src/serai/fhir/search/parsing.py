@@ -16,6 +16,7 @@ from serai.kernel.errors import Malformed
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
+MOST_SORT_KEYS = 8
 SORTABLE = {"date": "date", "string": "string"}
 RESULT_PARAMETERS = frozenset(
     {"_sort", "_count", "_total", "_summary", "_elements", "_include", "_revinclude", CURSOR}
@@ -111,6 +112,8 @@ def _total(values: Sequence[str]) -> bool:
 
 def _sort(resource_type: str, values: Iterable[str]) -> tuple[SortKey, ...]:
     words = [word for value in values for word in value.split(",")]
+    if len(words) > MOST_SORT_KEYS:
+        raise Malformed("search.too-many-values", parameter="_sort", most=MOST_SORT_KEYS)
     return tuple(_sort_key(resource_type, word) for word in words)
 
 
