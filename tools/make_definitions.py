@@ -28,6 +28,8 @@ SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 # HL7's package also carries parameters of extension profiles and teaching examples.
 FOREIGN_PARAMETERS = ("-extensions-", "-genetic-", "example", "filter")
 
+COMPARTMENTS = ("Device", "Encounter", "Patient", "Practitioner", "RelatedPerson")
+
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -53,7 +55,12 @@ def definitions(source: Path) -> Json:
         "version": FHIR_VERSION,
         "types": types,
         "search": search_parameters(source),
-        "compartments": {"Patient": compartment(source, "patient")},
+        "compartments": {name: compartment(source, name) for name in COMPARTMENTS},
+        "summaries": {
+            name: summary(structures[name])
+            for name, entry in types.items()
+            if entry["kind"] == "resource"
+        },
         "value_sets": {url: expansions.value_set(url) for url in sorted(wanted)},
     }
 
@@ -95,6 +102,17 @@ def type_entry(structure: Json) -> Json:
         "kind": structure["kind"],
         "elements": [element_row(one, root) for one in elements[1:] if not is_slice(one)],
     }
+
+
+def summary(structure: Json) -> list[str]:
+    """The paths that `_summary=true` shows."""
+    elements = structure["snapshot"]["element"]
+    root = elements[0]["path"]
+    return [
+        one["path"].removeprefix(root + ".").removesuffix("[x]")
+        for one in elements[1:]
+        if one.get("isSummary") and not is_slice(one)
+    ]
 
 
 def is_slice(element: Json) -> bool:
@@ -159,7 +177,8 @@ def is_foreign(parameter: Json) -> bool:
 
 
 def compartment(source: Path, name: str) -> dict[str, list[str]]:
-    text = (source / f"CompartmentDefinition-{name}.json").read_text(encoding="utf-8")
+    file = f"CompartmentDefinition-{name[0].lower()}{name[1:]}.json"
+    text = (source / file).read_text(encoding="utf-8")
     listed = json.loads(text)["resource"]
     return {one["code"]: sorted(one["param"]) for one in listed if one.get("param")}
 

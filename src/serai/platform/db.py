@@ -16,6 +16,10 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 # Longer than any healthy queue, shorter than a browser's patience.
 WAIT_FOR_CONNECTION_S = 30.0
 
+# A prepared statement is planned once, not for each set of values: planning costs several times
+# what a lookup by index does.
+PLANS = "-c plan_cache_mode=force_generic_plan"
+
 
 class Database:
     """Take one connection per request and never a second while holding it: then a full
@@ -31,7 +35,7 @@ class Database:
             min_size=min(2, max_size),
             max_size=max_size,
             timeout=WAIT_FOR_CONNECTION_S,
-            kwargs={"autocommit": True, "prepare_threshold": 2},
+            kwargs={"autocommit": True, "prepare_threshold": 2, "options": PLANS},
             open=False,
         )
         try:

@@ -69,6 +69,7 @@ async def test_each_advertised_interaction_answers(fhir: httpx.AsyncClient) -> N
         "history-type": await fhir.get("Patient/_history"),
         "history-system": await fhir.get("_history"),
         "search-type": await fhir.get("Patient"),
+        "search-system": await fhir.get("?_type=Patient"),
         "delete": await fhir.delete("Patient/p"),
         "batch": await fhir.post("", content=as_json(empty), headers=JSON),
         "transaction": await fhir.post(

@@ -77,7 +77,7 @@ async def test_methods_not_offered_are_405_and_name_those_that_are(fhir: httpx.A
     answer = await fhir.patch("Patient/1", content=b"[]")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET, PUT"
-    assert (await fhir.get("")).status_code == 405
+    assert (await fhir.delete("")).status_code == 405
 
 
 async def test_only_json_goes_in_and_out(fhir: httpx.AsyncClient) -> None:

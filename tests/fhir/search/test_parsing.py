@@ -10,6 +10,7 @@ from tests.fhir.resources import doctor
 
 from serai.fhir.definitions import RESOURCE_TYPES, search_parameters
 from serai.fhir.search.parsing import parse
+from serai.fhir.search.places import compartment, of_type, system
 from serai.fhir.search.sql import count_statement, page_statement
 from serai.kernel.actor import serai_itself
 from serai.kernel.errors import SeraiError
@@ -28,19 +29,42 @@ VALUES = st.one_of(
 )  # fmt: skip
 MODIFIERS = st.sampled_from(["", ":not", ":missing", ":exact", ":contains", ":Patient", ":x", ":"])
 RESULT_NAMES = st.sampled_from(
-    ["_sort", "_count", "_total", "_include", "_revinclude", "_cursor", "_summary", "_format"]
+    [
+        "_sort",
+        "_count",
+        "_total",
+        "_include",
+        "_revinclude",
+        "_cursor",
+        "_summary",
+        "_format",
+        "_include:iterate",
+        "_revinclude:iterate",
+        "_elements",
+        "_list",
+        "_type",
+    ]
 )
 
 
 @given(st.data())
 def test_parsing_never_fails_but_with_a_refusal(data: st.DataObject) -> None:
     kind = data.draw(TYPES)
+    places = [of_type(kind), system([kind, "Patient"]), compartment("Patient", "1", "*")]
+    place = data.draw(st.sampled_from(places))
     codes = st.one_of(st.sampled_from(sorted(search_parameters(kind))), st.text(max_size=12))
-    names = st.one_of(st.builds(lambda code, more: code + more, codes, MODIFIERS), RESULT_NAMES)
+    heads = st.sampled_from(
+        ["", "subject.", "subject:Patient.", "_has:Observation:subject:", "_has:"]
+    )
+    plain = st.builds(lambda code, more: code + more, codes, MODIFIERS)
+    linked = st.builds(
+        lambda heads, code: "".join(heads) + code, st.lists(heads, max_size=7), plain
+    )
+    names = st.one_of(plain, linked, RESULT_NAMES)
     pairs = data.draw(st.lists(st.tuples(names, VALUES), max_size=4))
     handling = data.draw(st.sampled_from(["strict", "lenient"]))
     try:
-        query = parse(kind, pairs, now=NOON, handling=handling)
+        query = parse(place, pairs, now=NOON, handling=handling)
         page_statement(query, doctor("o1"))
         count_statement(query, serai_itself)
     except SeraiError:

@@ -2,6 +2,7 @@
 
 from serai.fhir.definitions.model import Element, SearchParameter, TypeRef
 from serai.fhir.definitions.r4 import (
+    COMPARTMENTS,
     COMPLEX_TYPES,
     FHIR_VERSION,
     RESOURCE_TYPES,
@@ -10,10 +11,12 @@ from serai.fhir.definitions.r4 import (
     element,
     elements,
     search_parameters,
+    summary,
     value_set,
 )
 
 __all__ = [
+    "COMPARTMENTS",
     "COMPLEX_TYPES",
     "FHIR_VERSION",
     "RESOURCE_TYPES",
@@ -25,5 +28,6 @@ __all__ = [
     "element",
     "elements",
     "search_parameters",
+    "summary",
     "value_set",
 ]

@@ -44,6 +44,7 @@ class _File(msgspec.Struct):
     search: msgspec.Raw
     compartments: dict[str, dict[str, tuple[str, ...]]]
     value_sets: msgspec.Raw
+    summaries: msgspec.Raw
 
 
 def _read() -> _File:
@@ -102,8 +103,22 @@ def search_parameters(type_name: str) -> Mapping[str, SearchParameter]:
 
 
 def compartment_params(name: str) -> Mapping[str, tuple[str, ...]]:
-    """Type → parameters that place a resource in the compartment (R4 §2.40; "Patient" only)."""
+    """Type → parameters that place a resource in the compartment (R4 §2.40)."""
     return MappingProxyType(_FILE.compartments[name])
+
+
+COMPARTMENTS: frozenset[str] = frozenset(_FILE.compartments)
+
+
+@cache
+def summary(type_name: str) -> frozenset[str]:
+    """The paths of a resource type that `_summary=true` shows (R4 §3.1.1.5.8)."""
+    return _summaries()[type_name]
+
+
+@cache
+def _summaries() -> Mapping[str, frozenset[str]]:
+    return msgspec.json.decode(_FILE.summaries, type=dict[str, frozenset[str]])
 
 
 def value_set(url: str) -> Mapping[str, frozenset[str]] | None:

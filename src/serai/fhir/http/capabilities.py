@@ -12,7 +12,7 @@ from serai.fhir.definitions import FHIR_VERSION, RESOURCE_TYPES
 from serai.fhir.interaction.table import TABLE
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.operations.operation import Operation
-from serai.fhir.search.parsing import honoured
+from serai.fhir.search.criteria import honoured
 from serai.kernel.clock import instant, utc_now
 
 STARTED = instant(utc_now())

@@ -67,7 +67,7 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
     raw = b""
     if method in ("POST", "PUT"):
         raw = await _body(request)
-        if path[1:] == ("_search",):
+        if path[-1:] == ("_search",):
             _require_type(headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
         else:

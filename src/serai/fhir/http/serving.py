@@ -42,9 +42,7 @@ async def _answer(request: Request) -> Reply:
     if path == ("metadata",):
         return _metadata(request)
     visit = _visit(request)
-    if path == ():
-        if request.method != "POST":
-            raise MethodNotAllowed("fhir.method", method=request.method, allow="POST")
+    if path == () and request.method == "POST":
         return await visit.bundle(await read_request(request, path))
     interaction = find("GET" if request.method == "HEAD" else request.method, path)
     return await visit.perform(interaction, await read_request(request, path))

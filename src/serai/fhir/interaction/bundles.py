@@ -44,7 +44,7 @@ def _links(links: dict[str, str], base: str) -> list[dict[str, str]]:
 def _match(entry: Entry, base: str) -> dict[str, Any]:
     return {
         "fullUrl": f"{base}/{entry.stored.reference}",
-        "resource": msgspec.Raw(entry.stored.raw),
+        "resource": msgspec.Raw(entry.content),
         "search": {"mode": entry.mode},
     }
 

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from serai.fhir.interaction.asked import Asked, Pairs, Reply, Scene
 from serai.fhir.interaction.bundles import history_bundle, search_bundle
+from serai.fhir.search import places
 from serai.fhir.search.intervals import interval
 from serai.fhir.search.paging import CURSOR, read_cursor
 from serai.fhir.search.parsing import DEFAULT_COUNT, FORM_PARAMETERS, MAX_COUNT
+from serai.fhir.search.places import Place
 from serai.fhir.store import HistoryAsked
 from serai.fhir.stored import Stored
 from serai.kernel.errors import Malformed, NotFound
@@ -40,10 +42,10 @@ def found(asked: Asked, stored: Stored) -> Reply:
 
 
 async def search(scene: Scene, asked: Asked) -> Reply:
-    """R4 §3.1.1, by GET or POST"""
+    """R4 §3.1.1, by GET or POST: of a type, the system or a compartment"""
     page = await scene.store.search(
         scene.connection,
-        asked.path[0],
+        _place(asked),
         asked.params,
         actor=scene.actor,
         now=scene.now,
@@ -51,6 +53,16 @@ async def search(scene: Scene, asked: Asked) -> Reply:
         base=asked.base,
     )
     return Reply(200, search_bundle(page, asked.base))
+
+
+def _place(asked: Asked) -> Place:
+    types = [value for name, value in asked.params if name == "_type"]
+    match [part for part in asked.path if part != "_search"]:
+        case [name, id, kind]:
+            return places.compartment(name, id, kind, types)
+        case [kind]:
+            return places.of_type(kind)
+    return places.system(types)
 
 
 async def history(scene: Scene, asked: Asked) -> Reply:

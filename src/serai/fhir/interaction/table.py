@@ -46,7 +46,11 @@ TABLE: dict[tuple[str, str], Interaction] = {
     ("PUT", "type"): Interaction(None, writing.update_by_condition, writes=True),
     ("DELETE", "type"): Interaction(None, writing.delete_by_condition, writes=True),
     ("POST", "type-search"): Interaction(None, reading.search),
+    ("GET", "compartment"): Interaction(None, reading.search),
+    ("POST", "compartment-search"): Interaction(None, reading.search),
     ("GET", "type-history"): Interaction("history-type", reading.history),
+    ("GET", "system"): Interaction("search-system", reading.search),
+    ("POST", "system-search"): Interaction(None, reading.search),
     ("GET", "system-history"): Interaction("history-system", reading.history),
 }
 
@@ -58,7 +62,9 @@ def find(method: str, path: tuple[str, ...]) -> Interaction:
     kind = shape(path)
     found = TABLE.get((method, kind))
     if found is None:
-        allow = ", ".join(sorted(verb for verb, where in TABLE if where == kind))
+        # Bundles are posted to the base address, and answered apart from this table.
+        bundles = {"POST"} if kind == "system" else set()
+        allow = ", ".join(sorted({verb for verb, where in TABLE if where == kind} | bundles))
         raise MethodNotAllowed("fhir.method", method=method, allow=allow)
     return found
 
@@ -81,10 +87,13 @@ def _operation(method: str, path: tuple[str, ...]) -> Interaction:
     return Interaction(None, found.handler, found.writes)
 
 
+_SYSTEM = {(): "system", ("_history",): "system-history", ("_search",): "system-search"}
+
+
 def shape(path: tuple[str, ...]) -> str:
     """The kind of address a path is."""
-    if path == ("_history",):
-        return "system-history"
+    if path in _SYSTEM:
+        return _SYSTEM[path]
     if not path or not path[0] or not path[0][0].isupper():
         raise NotFound("fhir.unknown-address")
     if path[0] not in RESOURCE_TYPES:
@@ -106,4 +115,17 @@ def _below_type(rest: tuple[str, ...]) -> str:
             return "instance-history"
         case (id, "_history", _) if _LOGICAL_ID.fullmatch(id):
             return "version"
+    return _compartment(rest)
+
+
+def _compartment(rest: tuple[str, ...]) -> str:
+    match rest:
+        case (id, kind) if _LOGICAL_ID.fullmatch(id) and kind in _SEARCHED:
+            return "compartment"
+        case (id, kind, "_search") if _LOGICAL_ID.fullmatch(id) and kind in _SEARCHED:
+            return "compartment-search"
     raise NotFound("fhir.unknown-address")
+
+
+# What may stand behind an instance: a type of resource in its compartment, or all of them.
+_SEARCHED = RESOURCE_TYPES | {"*"}

@@ -7,8 +7,8 @@ from functools import cache
 from typing import TypeVar
 
 from serai.fhir import definitions
-from serai.fhir.search.indexed import Harvest, Indexed
-from serai.fhir.search.plan import plan
+from serai.fhir.search.indexed import Harvest, Indexed, ReferenceValue
+from serai.fhir.search.plan import plan, plan_of
 
 __all__ = ["Indexed", "index"]
 
@@ -27,6 +27,13 @@ def index(resource: Mapping[str, object]) -> Indexed:
         dates=_each_once(harvest.dates),
         uris=_each_once(harvest.uris),
     )
+
+
+def references(resource: Mapping[str, object], param: str) -> list[ReferenceValue]:
+    """What one reference parameter of a resource points to."""
+    harvest = Harvest()
+    plan_of(str(resource["resourceType"]), param).visit(resource, harvest)
+    return harvest.references
 
 
 @cache

@@ -1,6 +1,7 @@
 """Equality search values as 64-bit keys, which one GIN index per table can intersect.
 
-A key is BLAKE2b, cut to 64 bits, over a kind and its parts joined by U+001F:
+A key is SHA-256, cut to 64 bits, over a kind and its parts joined by U+001F. PostgreSQL can make
+the same key of what it finds (`pointing`), which a chain needs:
 
     both    type param system code   token  system|code
     code    type param code          token  code, whatever its system
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import sha256
 
 from serai.fhir.search.indexed import Indexed, ReferenceValue
 
@@ -30,7 +31,18 @@ SEPARATOR = "\x1f"
 def key(*parts: str) -> int:
     """The signed 64-bit key of a kind and its parts."""
     text = SEPARATOR.join(parts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(sha256(text).digest()[:8], "big", signed=True)
+
+
+def pointing(prefix: str, id: str) -> str:
+    """SQL that makes the key of a reference; `prefix` and `id` are SQL texts of `ref_prefix` and
+    of the id pointed to."""
+    return f"substr(sha256(convert_to({prefix} || {id}, 'UTF8')), 1, 8)::bigint"
+
+
+def ref_prefix(kind: str, param: str, target: str) -> str:
+    """What stands before the id in the key of a reference."""
+    return SEPARATOR.join(("ref", kind, param, f"{target}/"))
 
 
 def of_index(kind: str, indexed: Indexed, *, base: str = "") -> list[int]:

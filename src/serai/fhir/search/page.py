@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from serai.fhir.search.includes import included
 from serai.fhir.search.paging import CURSOR, write_cursor
 from serai.fhir.search.query import Query
+from serai.fhir.search.resolving import resolved
 from serai.fhir.search.sql import count_statement, page_statement
 from serai.fhir.stored import Stored, stored
 from serai.fhir.visibility import require
@@ -21,6 +22,12 @@ class Entry:
 
     stored: Stored
     mode: str = "match"
+    part: bytes | None = None
+
+    @property
+    def content(self) -> bytes:
+        """What to show: the part asked for, or the resource as stored."""
+        return self.stored.raw if self.part is None else self.part
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +50,37 @@ class Page:
 
 async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
     """The scope gate, the page and, where needed, the count and the includes."""
-    require(actor, "s", query.type)
+    query = _permitted(query, actor)
+    query = await resolved(connection, query, actor)
     rows = await _rows(connection, query, actor) if query.count else []
     shown = rows[: query.count]
     matches = [stored(row) for row in shown]
     more = len(rows) > len(shown)
     total = await _total(connection, query, actor, None if more else len(shown))
-    extra = await included(connection, query.includes, matches, actor=actor) if matches else []
-    entries = [*map(Entry, matches), *(Entry(one, "include") for one in extra)]
+    extra = await included(connection, query, matches, actor=actor)
+    entries = [
+        *(_entry(query, one, "match") for one in matches),
+        *(_entry(query, one, "include") for one in extra),
+    ]
     links = {"self": _link(query)}
     following = None
     if more:
         following = replace(query, cursor=tuple(str(value) for value in shown[-1][8:]))
         links["next"] = _link(following)
     return Page(tuple(entries), links, total, query.ignored, following)
+
+
+def _entry(query: Query, one: Stored, mode: str) -> Entry:
+    return Entry(one, mode, query.subset.of(one, mode) if query.subset else None)
+
+
+def _permitted(query: Query, actor: Actor) -> Query:
+    """A search over many types covers those the actor may search; one must remain."""
+    types = tuple(kind for kind in query.types if actor.may("s", kind))
+    if query.type or not types or any(name == "_type" for name, _ in query.applied):
+        for kind in query.types:
+            require(actor, "s", kind)
+    return replace(query, types=types)
 
 
 async def _rows(connection: Connection, query: Query, actor: Actor) -> list[tuple[object, ...]]:
@@ -84,4 +108,4 @@ def _link(query: Query) -> str:
     pairs.append(("_count", str(query.count)))
     if query.cursor:
         pairs.append((CURSOR, write_cursor(query.cursor)))
-    return f"{query.type}?{urlencode(pairs, safe='/:|,', quote_via=quote)}"
+    return f"{query.address}?{urlencode(pairs, safe='/:|,', quote_via=quote)}"

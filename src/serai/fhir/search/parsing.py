@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 
-from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
-from serai.fhir.search import conditions
+from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.search.conditions import NotHonoured
+from serai.fhir.search.criteria import Given, honoured
 from serai.fhir.search.paging import CURSOR, read_cursor
-from serai.fhir.search.query import Condition, Include, Query, SortKey
+from serai.fhir.search.places import Place, of_type
+from serai.fhir.search.query import Include, Query, SortKey, Test
+from serai.fhir.search.subsets import Subset, element_keys
 from serai.kernel.errors import Malformed
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
+MOST_SORT_KEYS = 8
 SORTABLE = {"date": "date", "string": "string"}
 RESULT_PARAMETERS = frozenset(
-    {"_sort", "_count", "_total", "_summary", "_include", "_revinclude", CURSOR}
+    {"_sort", "_count", "_total", "_summary", "_elements", "_include", "_revinclude", CURSOR}
 )
+SUMMARIES = ("true", "text", "data", "count", "false")
 # Read by the HTTP layer; they change the form of the answer, not its content.
 FORM_PARAMETERS = frozenset({"_format", "_pretty"})
 
 Pairs = Sequence[tuple[str, str]]
 
 
-@cache
-def honoured(resource_type: str) -> Mapping[str, SearchParameter]:
-    """The parameters of a type that search answers; the CapabilityStatement lists these."""
-    known = search_parameters(resource_type)
-    return {code: found for code, found in known.items() if found.is_supported}
-
-
 def parse(
-    resource_type: str, pairs: Pairs, *, now: datetime, base: str = "", handling: str = "strict"
+    where: str | Place, pairs: Pairs, *, now: datetime, base: str = "", handling: str = "strict"
 ) -> Query:
     """The query these parameters ask for; `handling` is strict or lenient (R4 §3.1.1.1)."""
-    if resource_type not in RESOURCE_TYPES:
-        raise Malformed("fhir.unknown-type", type=resource_type)
-    made: list[Condition] = []
+    place = of_type(where) if isinstance(where, str) else where
+    made: list[Test] = []
     applied: list[tuple[str, str]] = []
     ignored: list[str] = []
     result: dict[str, list[str]] = {}
@@ -49,55 +44,55 @@ def parse(
         try:
             if bare in RESULT_PARAMETERS:
                 result.setdefault(_result_name(name), []).append(value)
-            else:
-                made.append(_condition(resource_type, name, value, now, base))
+            elif name != "_type" or not place.lists_types:
+                made.append(place.criterion(name, Given(value, now, base)))
         except NotHonoured:
             if handling != "lenient":
                 raise
             ignored.append(name)
         else:
             applied.append((name, value))
-    counting = _counting(result)
+    counting = result.get("_summary", [""])[-1] == "count"
     return Query(
-        type=resource_type,
-        conditions=tuple(made),
-        sort=_sort(resource_type, result.get("_sort", ())),
-        includes=tuple(_includes(resource_type, result)),
+        type=place.kind,
+        conditions=(*made, *place.inside()),
+        sort=_sort(place.kind, result.get("_sort", ())),
+        includes=tuple(_includes(place.kind, result)),
         count=0 if counting else _count(result.get("_count", ())),
         total=counting or _total(result.get("_total", ())),
         cursor=read_cursor(result[CURSOR][-1]) if CURSOR in result else None,
         applied=tuple(pair for pair in applied if pair[0] != CURSOR),
         ignored=tuple(ignored),
+        base=base,
+        types=place.types,
+        address=place.address,
+        subset=_subset(place, result),
     )
 
 
-def _condition(resource_type: str, name: str, value: str, now: datetime, base: str) -> Condition:
-    code, _, modifier = name.partition(":")
-    if not value:
-        raise Malformed("search.empty", parameter=name)
-    if "\0" in value:
-        raise Malformed("fhir.nul-character", parameter=name)
-    parameter = honoured(resource_type).get(code)
-    if parameter is None:
-        known = code in search_parameters(resource_type) or "." in code or code == "_has"
-        key = "search.unsupported-parameter" if known else "search.unknown-parameter"
-        raise NotHonoured(key, parameter=name, type=resource_type)
-    asked = conditions.Asked(resource_type, parameter, modifier, value, now, base)
-    return conditions.build(asked)
-
-
 def _result_name(name: str) -> str:
-    if ":" in name:
+    if ":" in name and name not in ("_include:iterate", "_revinclude:iterate"):
         raise NotHonoured("search.modifier", parameter=name)
     return name
 
 
-def _counting(result: dict[str, list[str]]) -> bool:
-    """`_summary=count` is the only summary offered."""
-    asked = result.get("_summary", ["false"])[-1]
-    if asked not in ("count", "false"):
-        raise NotHonoured("search.summary", parameter="_summary")
-    return asked == "count"
+def _subset(place: Place, result: dict[str, list[str]]) -> Subset | None:
+    """`_summary` (R4 §3.1.1.5.8) or `_elements` (§3.1.1.5.9), which exclude each other."""
+    form = result.get("_summary", ["false"])[-1]
+    if form not in SUMMARIES:
+        raise Malformed("search.summary", parameter="_summary")
+    included = any(name.startswith(("_include", "_revinclude")) for name in result)
+    if (form == "text" and included) or (form != "false" and "_elements" in result):
+        raise Malformed("search.summary-with", parameter="_summary")
+    if form in ("true", "text", "data"):
+        return Subset(form)
+    if "_elements" not in result:
+        return None
+    names = {name for value in result["_elements"] for name in value.split(",")}
+    known = [element_keys(kind, names) for kind in place.types]
+    if any(keys is None for keys in known):
+        raise Malformed("search.elements", parameter="_elements")
+    return Subset("elements", frozenset().union(*(keys or () for keys in known)))
 
 
 def _count(values: Sequence[str]) -> int:
@@ -117,6 +112,8 @@ def _total(values: Sequence[str]) -> bool:
 
 def _sort(resource_type: str, values: Iterable[str]) -> tuple[SortKey, ...]:
     words = [word for value in values for word in value.split(",")]
+    if len(words) > MOST_SORT_KEYS:
+        raise Malformed("search.too-many-values", parameter="_sort", most=MOST_SORT_KEYS)
     return tuple(_sort_key(resource_type, word) for word in words)
 
 
@@ -127,31 +124,36 @@ def _sort_key(resource_type: str, word: str) -> SortKey:
         return SortKey(code, "id", descending)
     if code == "_lastUpdated":
         return SortKey(code, "updated", descending)
-    parameter = honoured(resource_type).get(code)
+    parameter = honoured(resource_type).get(code) if resource_type else None
     if parameter is None or parameter.type not in SORTABLE:
         raise Malformed("search.sort", parameter="_sort", by=code)
     return SortKey(code, SORTABLE[parameter.type], descending)
 
 
 def _includes(resource_type: str, result: dict[str, list[str]]) -> Iterable[Include]:
-    for value in result.get("_include", ()):
-        include = _include("_include", value)
-        if include.source != resource_type:
-            raise Malformed("search.include", parameter="_include")
-        yield include
-    for value in result.get("_revinclude", ()):
-        include = _include("_revinclude", value)
-        if include.target not in (None, resource_type):
-            raise Malformed("search.include", parameter="_revinclude")
-        yield include
+    for name in ("_include", "_revinclude"):
+        for iterates in (False, True):
+            asked = f"{name}:iterate" if iterates else name
+            for value in result.get(asked, ()):
+                include = _include(asked, value)
+                # What `:iterate` starts from need not be a match.
+                start = include.target if include.reversed else include.source
+                if not iterates and resource_type and start not in (None, "*", resource_type):
+                    raise Malformed("search.include", parameter=asked)
+                yield include
 
 
 def _include(name: str, value: str) -> Include:
     source, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    if source not in RESOURCE_TYPES or (target and target not in RESOURCE_TYPES):
+    back, iterates = name.startswith("_rev"), name.endswith(":iterate")
+    if target and target not in RESOURCE_TYPES:
+        raise Malformed("search.include", parameter=name)
+    if value == "*" and not back:
+        return Include("*", "*", None, back, iterates)
+    if source not in RESOURCE_TYPES:
         raise Malformed("search.include", parameter=name)
     parameter = honoured(source).get(code)
-    if parameter is None or parameter.type != "reference":
+    if code != "*" and (parameter is None or parameter.type != "reference"):
         raise Malformed("search.include", parameter=name)
-    return Include(source, code, target or None, name == "_revinclude")
+    return Include(source, code, target or None, back, iterates)

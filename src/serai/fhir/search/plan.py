@@ -85,6 +85,15 @@ def plan(resource_type: str) -> Node:
     return root
 
 
+@cache
+def plan_of(resource_type: str, param: str) -> Node:
+    """The tree for one parameter alone."""
+    root = Node()
+    for spot, emit in emits(resource_type, definitions.search_parameters(resource_type)[param]):
+        _node(root, spot.hops).emits.append(emit)
+    return root
+
+
 def emits(resource_type: str, parameter: SearchParameter) -> Iterator[tuple[Spot, Emit]]:
     """Each place in the resource that the parameter reads, with what indexes it there."""
     for path in expression.read(parameter.expression):

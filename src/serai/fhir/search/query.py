@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from serai.fhir.search.dates import DateRange
+from serai.fhir.search.subsets import Subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,35 @@ Condition = Ids | Updated | Keys | Strings | Dates | Missing
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """Resources of a type that meet a test: what a chain may lead to."""
+
+    type: str
+    test: Test
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A reference to one of these (R4 §3.1.1.4.13)."""
+
+    param: str
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """Pointed to, through reference `param`, by one of these (R4 §3.1.1.4.14)."""
+
+    source: Branch
+    param: str
+
+
+Test = Condition | Chain | Has
+
+
+@dataclass(frozen=True, slots=True)
 class SortKey:
-    """`kind` is id, updated, date or string."""
+    """`kind` is id, type, updated, date or string."""
 
     param: str
     kind: str
@@ -73,21 +101,26 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """`_include` (reversed: `_revinclude`) of `source`'s reference `param`, maybe one target."""
+    """`_include` (reversed: `_revinclude`) of `source`'s reference `param`, maybe one target;
+    source and param may be ``*``. `iterates`: also from what was included."""
 
     source: str
     param: str
     target: str | None
     reversed: bool
+    iterates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One search on one type. `applied` is what the self link repeats, `ignored` what a
-    lenient client sent in vain."""
+    """One search on one type, or with type "" on several.
+
+    `applied` is what the self link repeats, `ignored` what a lenient client sent in vain, `base`
+    this server's own address, `address` the place searched below it.
+    """
 
     type: str
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Test, ...] = ()
     sort: tuple[SortKey, ...] = ()
     includes: tuple[Include, ...] = ()
     count: int = 50
@@ -95,3 +128,7 @@ class Query:
     cursor: tuple[str, ...] | None = None
     applied: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = field(default=())
+    base: str = ""
+    types: tuple[str, ...] = ()
+    address: str = ""
+    subset: Subset | None = None

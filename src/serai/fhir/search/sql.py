@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serai.fhir.search import links
 from serai.fhir.search.paging import CURSOR, moment, number
-from serai.fhir.search.query import Keys, Query, SortKey
-from serai.fhir.search.row_tests import Parameters, row_test
+from serai.fhir.search.query import Query, SortKey
+from serai.fhir.search.row_tests import Parameters
 from serai.fhir.stored import COLUMNS
 from serai.fhir.visibility import clause
 from serai.kernel.actor import Actor
@@ -28,12 +28,16 @@ _SORT_VALUES = {
     ("string", True): ("max(v.value)", "coalesce({value}, '')"),
 }
 
+# What a row is sorted by without looking elsewhere.
+_OWN = {"id": "r.id", "type": "r.type", "updated": "r.last_updated"}
+
 
 def page_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
     """One row more than the page holds tells whether there is another."""
     bound = Parameters()
     source = _source(query, actor, bound)
-    sort = (*query.sort, SortKey("_id", "id", descending=False))
+    several = () if query.type else (SortKey("_type", "type", descending=False),)
+    sort = (*query.sort, *several, SortKey("_id", "id", descending=False))
     values = [_sort_value(one, bound) for one in sort]
     names = [f"sort{position}" for position in range(len(sort))]
     selected = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
@@ -54,8 +58,8 @@ def page_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
 
 
 def _sort_value(one: SortKey, bound: Parameters) -> str:
-    if one.kind in ("id", "updated"):
-        return "r.id" if one.kind == "id" else "r.last_updated"
+    if one.kind in _OWN:
+        return _OWN[one.kind]
     value, wrapped = _SORT_VALUES[one.kind, one.descending]
     param = bound.bind(one.param)
     return wrapped.format(value=_VALUE_OF_ROW.format(value=value, table=one.kind, param=param))
@@ -82,28 +86,22 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
     first ANALYZE it would rather walk every date of the type. Keys carry the type in them."""
     visible, parameters = clause(actor)
     bound.values.update(parameters)
-    keys = [one for one in query.conditions if isinstance(one, Keys) and not one.negated]
-    others = [one for one in query.conditions if one not in keys]
-    narrow = any(one.narrow for one in keys)
-    held = _keys(keys, bound)
-    tests = [row_test(query.type, one, bound, row_by_row=narrow) for one in others]
-    where = " AND ".join([f"r.type = {bound.bind(query.type)}", "NOT r.deleted", *tests, visible])
+    by_key = [one for one in query.conditions if links.has_keys(one)]
+    others = [one for one in query.conditions if not links.has_keys(one)]
+    narrow = any(links.is_narrow(one) for one in by_key)
+    tested = links.Tested(query.type, actor, bound, row_by_row=narrow)
+    held = tested.held(by_key)
+    tests = [tested.test(one) for one in others]
+    if query.type:
+        of_type = f"r.type = {bound.bind(query.type)}"
+    else:
+        of_type = f"r.type = ANY ({bound.bind(list(query.types))}::text[])"
+    where = " AND ".join([of_type, "NOT r.deleted", *tests, visible])
     if not narrow:
         return Source("", "fhir_resource", " AND ".join([where, *held]))
     rows = f"SELECT {COLUMNS}, r.keys, r.patients FROM fhir_resource r"  # noqa: S608
     with_held = f"WITH held AS MATERIALIZED ({rows} WHERE {' AND '.join(held)}) "
     return Source(with_held, "held", where)
-
-
-def _keys(conditions: Sequence[Keys], bound: Parameters) -> list[str]:
-    """Rows that hold all of these; single keys go into one test, so that one scan finds them."""
-    single = sorted(one.keys[0] for one in conditions if len(one.keys) == 1)
-    tests = [f"r.keys @> {bound.bind(single)}::bigint[]"] if single else []
-    return tests + [
-        f"r.keys && {bound.bind(list(one.keys))}::bigint[]"
-        for one in conditions
-        if len(one.keys) != 1
-    ]
 
 
 def _after(

@@ -11,6 +11,7 @@ from serai.fhir.search import page, parsing
 from serai.fhir.search.keys import key
 from serai.fhir.search.page import Page
 from serai.fhir.search.parsing import Pairs
+from serai.fhir.search.places import Place
 from serai.fhir.store import history, reading, sharing
 from serai.fhir.store.changes import Guard, Guards, Write
 from serai.fhir.store.together import Reads
@@ -68,7 +69,7 @@ class FhirStore:
     async def search(
         self,
         connection: Connection,
-        type: str,
+        where: str | Place,
         params: Pairs,
         *,
         actor: Actor,
@@ -78,7 +79,7 @@ class FhirStore:
     ) -> Page:
         """One page; `now` only widens ``ap`` dates, `base` is our address to this client."""
         query = parsing.parse(
-            type, params, now=now or utc_now(), base=base or self.base, handling=handling
+            where, params, now=now or utc_now(), base=base or self.base, handling=handling
         )
         return await page.run(connection, query, actor=actor)
 
