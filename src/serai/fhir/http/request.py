@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from serai.fhir.interaction.asked import Asked, Conditions, Pairs, Prefer
+from serai.fhir.interaction.patching import JSON_PATCH
 from serai.fhir.outcome import NotAcceptable
 from serai.kernel.errors import Malformed, TooLarge, Unsupported
 from serai.platform.settings import Settings
@@ -47,11 +48,14 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
     negotiate(request.headers, params)
     method = "GET" if request.method == "HEAD" else request.method
     raw = b""
-    if method in ("POST", "PUT"):
+    content_type = _media_type(request.headers.get("content-type", ""))[0]
+    if method in ("POST", "PUT", "PATCH"):
         raw = await _body(request)
         if path[1:] == ("_search",):
             _require_type(request.headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
+        elif method == "PATCH":
+            _require_type(request.headers, JSON_TYPES | {JSON_PATCH}, "patch.format")
         else:
             _require_type(request.headers, JSON_TYPES, "fhir.content-type")
     return Asked(
@@ -62,6 +66,7 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
         conditions=_conditions(request.headers),
         prefer=_prefer(request.headers),
         base=base_of(request),
+        content_type=content_type,
     )
 
 

@@ -23,7 +23,7 @@ async def create(scene: Scene, asked: Asked) -> Reply:
         )
         if found is not None:
             return answer(asked, found, 200)
-    made = await _write(scene, Write("POST", body.type, new_id(), body, fresh=True))
+    made = await write_one(scene, Write("POST", body.type, new_id(), body, fresh=True))
     return answer(asked, made, 201)
 
 
@@ -36,7 +36,7 @@ async def update(scene: Scene, asked: Asked) -> Reply:
         raise Malformed("fhir.no-id")
     if body.id != id:
         raise Malformed("fhir.other-id")
-    made = await _write(scene, Write("PUT", kind, id, body, asked.conditions.version))
+    made = await write_one(scene, Write("PUT", kind, id, body, asked.conditions.version))
     return answer(asked, made, 201 if made.version == 1 else 200)
 
 
@@ -44,7 +44,7 @@ async def update_by_condition(scene: Scene, asked: Asked) -> Reply:
     """R4 §3.1.0.4.3: no match creates, one is updated, several are refused"""
     body = _body(asked)
     write = await conditional_write(scene, asked, body)
-    made = await _write(scene, write)
+    made = await write_one(scene, write)
     return answer(asked, made, 201 if made.version == 1 else 200)
 
 
@@ -65,7 +65,7 @@ async def delete(scene: Scene, asked: Asked) -> Reply:
     """R4 §3.1.0.7; deleting what is not there is fine"""
     refuse_parameters(asked)
     kind, id = asked.path
-    await _write(scene, Write("DELETE", kind, id, if_match=asked.conditions.version))
+    await write_one(scene, Write("DELETE", kind, id, if_match=asked.conditions.version))
     return Reply(204)
 
 
@@ -74,7 +74,7 @@ async def delete_by_condition(scene: Scene, asked: Asked) -> Reply:
     kind = asked.path[0]
     found = await scene.store.existing(scene.connection, kind, asked.params, actor=scene.actor)
     if found is not None:
-        await _write(scene, Write("DELETE", kind, found.id, if_match=asked.conditions.version))
+        await write_one(scene, Write("DELETE", kind, found.id, if_match=asked.conditions.version))
     return Reply(204)
 
 
@@ -89,7 +89,7 @@ def answer(asked: Asked, made: Stored, status: int) -> Reply:
     return Reply(status, content, made, location)
 
 
-async def _write(scene: Scene, write: Write) -> Stored:
+async def write_one(scene: Scene, write: Write) -> Stored:
     return (await scene.store.write(scene.connection, [write], **scene.who))[0]
 
 

@@ -41,6 +41,9 @@ class FhirStore:
     async def read(self, connection: Connection, type: str, id: str, *, actor: Actor) -> Stored:
         return await reading.read(connection, type, id, actor=actor)
 
+    async def read_to_change(self, tx: Connection, type: str, id: str, *, actor: Actor) -> Stored:
+        return await reading.read_to_change(tx, type, id, actor=actor)
+
     async def vread(
         self, connection: Connection, type: str, id: str, version: int, *, actor: Actor
     ) -> Stored:
