@@ -53,7 +53,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.db = await Database.open(database_url, max_size=settings.database_connections)
+        app.state.db = await Database.open(
+            database_url, max_size=settings.database_connections, wait_s=settings.database_wait_s
+        )
         yield
         await app.state.db.close()
 

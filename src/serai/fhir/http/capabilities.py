@@ -79,7 +79,8 @@ def _resource(kind: str) -> dict[str, Any]:
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        "conditionalDelete": "multiple",
+        "referencePolicy": ["literal", "local"],
         "searchInclude": sorted(references),
         "searchRevInclude": sorted(_pointing_to(kind)),
         "searchParam": [

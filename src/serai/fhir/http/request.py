@@ -109,6 +109,11 @@ def _require_type(headers: Headers, allowed: Iterable[str], key: str) -> None:
 
 
 async def _body(request: Request) -> bytes:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Unsupported("fhir.content-encoding")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 12 or int(announced) > MOST_BYTES):
+        raise TooLarge("fhir.body-too-large", most=MOST_BYTES)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -24,7 +24,7 @@ from serai.kernel.errors import SeraiError, Unavailable
 from serai.platform.db import Connection, Database
 from serai.web.authentication import require_actor
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def routes() -> list[BaseRoute]:

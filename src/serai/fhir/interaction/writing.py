@@ -8,8 +8,10 @@ from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.interaction.reading import refuse_parameters
 from serai.fhir.store import Write
 from serai.fhir.stored import Stored
-from serai.kernel.errors import Malformed
+from serai.kernel.errors import Malformed, Stale
 from serai.kernel.ids import new_id
+
+MOST_DELETED = 1000
 
 
 async def create(scene: Scene, asked: Asked) -> Reply:
@@ -70,11 +72,16 @@ async def delete(scene: Scene, asked: Asked) -> Reply:
 
 
 async def delete_by_condition(scene: Scene, asked: Asked) -> Reply:
-    """R4 §3.1.0.7.1, for one match at most"""
-    kind = asked.path[0]
-    found = await scene.store.existing(scene.connection, kind, asked.params, actor=scene.actor)
-    if found is not None:
-        await write_one(scene, Write("DELETE", kind, found.id, if_match=asked.conditions.version))
+    """R4 §3.1.0.7.1: every match, all or none of them"""
+    kind, version = asked.path[0], asked.conditions.version
+    found = await scene.store.matches(
+        scene.connection, kind, asked.params, actor=scene.actor, most=MOST_DELETED + 1
+    )
+    if len(found) > (MOST_DELETED if version is None else 1):
+        raise Stale("search.too-many-matches", type=kind, most=MOST_DELETED)
+    writes = [Write("DELETE", kind, one.id, if_match=version) for one in found]
+    if writes:
+        await scene.store.write(scene.connection, writes, **scene.who)
     return Reply(204)
 
 
