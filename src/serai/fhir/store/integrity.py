@@ -15,7 +15,10 @@ from serai.platform.db import Connection
 CHRONICLES = ("AuditEvent", "Provenance")
 
 # Asked after the write: what was deleted or pointed elsewhere along with it holds no such key
-# any more. Materialized, or LIMIT would make the planner walk the table for a first hit.
+# any more. Some 200 keys each estimated as common would make the planner read the whole table,
+# as would LIMIT without the materialization.
+BY_INDEX = "SET LOCAL enable_seqscan = off"
+AS_PLANNED = "SET LOCAL enable_seqscan TO DEFAULT"
 REFERRING = """WITH referring AS MATERIALIZED (
     SELECT r.keys FROM fhir_resource r WHERE r.keys && %(keys)s::bigint[] AND NOT r.deleted
 ) SELECT keys FROM referring LIMIT 1"""
@@ -42,8 +45,9 @@ async def check(tx: Connection, deleted: Sequence[Stored]) -> None:
     }
     if not keys:
         return
-    cursor = await tx.execute(REFERRING, {"keys": list(keys)})
-    row = await cursor.fetchone()
+    await tx.execute(BY_INDEX)
+    row = await (await tx.execute(REFERRING, {"keys": list(keys)})).fetchone()
+    await tx.execute(AS_PLANNED)
     if row is not None:
         resource = next(keys[one] for one in row[0] if one in keys)
         raise Conflict("fhir.still-referenced", resource=resource)
