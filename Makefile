@@ -1,6 +1,6 @@
 # `make run` starts everything, `make test` tests everything; both install what they lack.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt check test bench i18n lock
+.PHONY: help setup run demo fmt check test bench docs i18n lock
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test: setup node_modules/.test .venv/debian-test check ## All tests (T=tests/fhi
 
 bench: setup node_modules/.test ## Measure FHIR and DICOM throughput of this commit
 	$(BIN)/python tools/bench.py
+
+docs: .venv/installed ## Write docs/reference/fhir.md from the code
+	$(BIN)/python tools/fhir_reference.py
 
 i18n: .venv/installed ## Collect new strings into the catalogues
 	$(BIN)/python tools/catalogues.py

@@ -55,7 +55,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.db = await Database.open(database_url, max_size=settings.database_connections)
+        app.state.db = await Database.open(
+            database_url, max_size=settings.database_connections, wait_s=settings.database_wait_s
+        )
         trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
         yield
         trail.cancel()

@@ -13,8 +13,8 @@ from serai.kernel.errors import Unavailable
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
-# Longer than any healthy queue, shorter than a browser's patience.
-WAIT_FOR_CONNECTION_S = 30.0
+# Longer than any healthy queue, shorter than a client's patience.
+WAIT_FOR_CONNECTION_S = 5.0
 
 # A prepared statement is planned once, not for each set of values: planning costs several times
 # what a lookup by index does.
@@ -29,12 +29,14 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, *, max_size: int = 10) -> Database:
+    async def open(
+        cls, url: str, *, max_size: int = 10, wait_s: float = WAIT_FOR_CONNECTION_S
+    ) -> Database:
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=min(2, max_size),
             max_size=max_size,
-            timeout=WAIT_FOR_CONNECTION_S,
+            timeout=wait_s,
             kwargs={"autocommit": True, "prepare_threshold": 2, "options": PLANS},
             open=False,
         )

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     database_connections: int = Field(
         default=10, ge=1, le=200, description="Database connections per web worker"
     )
+    database_wait_s: float = Field(
+        default=5.0, gt=0, le=300, description="Seconds a request waits for a connection, then 503"
+    )
     node_modules: Path = Field(
         default=Path("node_modules"), description="Folder with the viewer and htmx from npm"
     )

@@ -64,6 +64,9 @@ async def test_each_advertised_interaction_answers(fhir: httpx.AsyncClient) -> N
         "update": await fhir.put("Patient/p", content=body, headers=JSON),
         "create": await fhir.post("Patient", content=body, headers=JSON),
         "read": await fhir.get("Patient/p"),
+        "patch": await fhir.patch(
+            "Patient/p", content=b"[]", headers={"content-type": "application/json-patch+json"}
+        ),
         "vread": await fhir.get("Patient/p/_history/1"),
         "history-instance": await fhir.get("Patient/p/_history"),
         "history-type": await fhir.get("Patient/_history"),

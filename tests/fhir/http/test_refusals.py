@@ -74,9 +74,9 @@ async def test_unknown_addresses_are_404(fhir: httpx.AsyncClient, address: str) 
 
 
 async def test_methods_not_offered_are_405_and_name_those_that_are(fhir: httpx.AsyncClient) -> None:
-    answer = await fhir.patch("Patient/1", content=b"[]")
+    answer = await fhir.post("Patient/1", content=b"[]")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "DELETE, GET, PUT"
+    assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
     assert (await fhir.delete("")).status_code == 405
 
 

@@ -11,9 +11,10 @@ import msgspec
 
 from serai.fhir.body import parse_json
 from serai.fhir.interaction.asked import Asked, Conditions, Pairs, Prefer
-from serai.kernel.errors import Invalid, Malformed
+from serai.kernel.errors import Invalid, Malformed, TooLarge
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+MOST_ENTRIES = 20_000
 
 
 class _Request(msgspec.Struct):
@@ -73,6 +74,8 @@ def read(raw: bytes, *, prefer: Prefer, base: str) -> Requests:
         raise Malformed("bundle.bad-entry", at=str(error)) from error
     if bundle.type not in ("batch", "transaction"):
         raise Invalid("bundle.type", type=bundle.type[:64])
+    if len(bundle.entry) > MOST_ENTRIES:
+        raise TooLarge("bundle.too-many", most=MOST_ENTRIES)
     entries = tuple(
         _entry(position, one, prefer, base) for position, one in enumerate(bundle.entry)
     )
@@ -88,7 +91,7 @@ def _entry(position: int, entry: _Entry, prefer: Prefer, base: str) -> Entry:
         raise Malformed(
             "bundle.method", method=request.method[:16], place=f"{place}.request.method"
         )
-    if request.method in ("POST", "PUT") and not bytes(entry.resource):
+    if request.method in ("POST", "PUT", "PATCH") and not bytes(entry.resource):
         raise Malformed("bundle.no-resource", place=f"{place}.resource")
     path, params = address(request.url, base)
     asked = Asked(
@@ -99,6 +102,7 @@ def _entry(position: int, entry: _Entry, prefer: Prefer, base: str) -> Entry:
         conditions=_conditions(request),
         prefer=prefer,
         base=base,
+        in_bundle=True,
     )
     return Entry(position, entry.fullUrl, asked, request.method != "HEAD")
 

@@ -1,4 +1,5 @@
-"""transaction: all entries or none, in the order DELETE, POST, PUT, GET (R4 §3.1.0.11.2)."""
+"""transaction: all entries or none, as if in the order DELETE, POST, PUT and PATCH, GET
+(R4 §3.1.0.11.2)."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ from dataclasses import dataclass, replace
 from serai.fhir.body import Body, parse
 from serai.fhir.bundle import references, replies
 from serai.fhir.bundle.entries import Entry, Requests
-from serai.fhir.interaction.asked import Reply, Scene
+from serai.fhir.interaction.asked import Pairs, Reply, Scene
+from serai.fhir.interaction.patching import patched
 from serai.fhir.interaction.table import find
 from serai.fhir.interaction.writing import answer
 from serai.fhir.places import placing
 from serai.fhir.store import FhirStore, Write
 from serai.fhir.stored import Stored
-from serai.kernel.errors import Malformed
+from serai.kernel.errors import Malformed, NotFound
 from serai.kernel.ids import new_id
 
 
@@ -53,11 +55,11 @@ async def run(scene: Scene, requests: Requests) -> bytes:
     entries = requests.entries
     _refuse_double_urls(entries)
     writing = [entry for entry in entries if entry.asked.method != "GET"]
-    planned = [await _plan_placed(scene, entry) for entry in writing]
+    planned = await _plan_all(scene, writing)
     known = _known(planned)
     for reference in sorted(set().union(*(references.conditional(e.asked.raw) for e in writing))):
         known[reference] = await references.resolve(scene, reference)
-    ready = [_with_body(one, known) for one in planned]
+    ready = [await _with_body(scene, one, known) for one in planned]
     done = await _write_all(scene, ready)
     for entry in entries:
         if entry.asked.method == "GET":
@@ -77,30 +79,58 @@ def _refuse_double_urls(entries: Iterable[Entry]) -> None:
             seen.add(entry.full_url)
 
 
-async def _plan_placed(scene: Scene, entry: Entry) -> Planned:
-    with placing(entry.place):
-        return await _plan(scene, entry)
+async def _plan_all(scene: Scene, writing: Sequence[Entry]) -> list[Planned]:
+    """Deletions first: what they take away no condition of another entry finds."""
+    await _hold_conditions(scene, writing)
+    gone: set[str] = set()
+    planned: dict[int, Planned] = {}
+    for entry in sorted(writing, key=lambda one: one.asked.method != "DELETE"):
+        with placing(entry.place):
+            one = await _plan(scene, entry, frozenset(gone))
+        planned[entry.position] = one
+        if entry.asked.method == "DELETE" and one.reference:
+            gone.add(one.reference)
+    return [planned[entry.position] for entry in writing]
 
 
-async def _plan(scene: Scene, entry: Entry) -> Planned:
+async def _hold_conditions(scene: Scene, writing: Sequence[Entry]) -> None:
+    conditions: list[tuple[str, Pairs]] = []
+    creating: set[tuple[str, Pairs]] = set()
+    for entry in writing:
+        asked = entry.asked
+        condition = asked.conditions.if_none_exist
+        if condition is not None and asked.path:
+            wanted = (asked.path[0], condition)
+            if wanted in creating:
+                raise Malformed("bundle.condition-twice", place=entry.place)
+            creating.add(wanted)
+        elif asked.method != "POST" and len(asked.path) == 1:
+            conditions.append((asked.path[0], asked.params))
+    if conditions or creating:
+        await scene.store.hold_conditions(scene.connection, [*conditions, *creating])
+
+
+async def _plan(scene: Scene, entry: Entry, gone: frozenset[str]) -> Planned:
     """The write an entry comes down to, its body still to be resolved."""
     asked = entry.asked
     find(asked.method, asked.path)
     if asked.method == "POST":
-        return await _plan_create(scene, entry)
+        return await _plan_create(scene, entry, gone)
     kind, version = asked.path[0], asked.conditions.version
     if len(asked.path) == 2:
         return Planned(entry, Write(asked.method, kind, asked.path[1], if_match=version))
     found = await scene.store.existing(scene.connection, kind, asked.params, actor=scene.actor)
-    if found is not None:
+    if found is not None and found.reference not in gone:
         return Planned(entry, Write(asked.method, kind, found.id, if_match=version))
     if asked.method == "DELETE":
         return Planned(entry)
+    if asked.method == "PATCH":
+        raise NotFound("patch.nothing-matches", type=kind)
     given = parse(asked.raw).id
     return Planned(entry, Write("PUT", kind, given or new_id(), if_match=version))
 
 
-async def _plan_create(scene: Scene, entry: Entry) -> Planned:
+async def _plan_create(scene: Scene, entry: Entry, gone: frozenset[str]) -> Planned:
     asked = entry.asked
     if len(asked.path) != 1:
         raise Malformed("bundle.method", method="POST", place=f"{entry.place}.request.url")
@@ -109,7 +139,7 @@ async def _plan_create(scene: Scene, entry: Entry) -> Planned:
         found = await scene.store.existing(
             scene.connection, asked.path[0], condition, actor=scene.actor
         )
-        if found is not None:
+        if found is not None and found.reference not in gone:
             return Planned(entry, found=found)
     return Planned(entry, Write("POST", asked.path[0], new_id(), fresh=True))
 
@@ -123,13 +153,17 @@ def _known(planned: Sequence[Planned]) -> dict[bytes, bytes]:
     }
 
 
-def _with_body(one: Planned, known: dict[bytes, bytes]) -> Planned:
+async def _with_body(scene: Scene, one: Planned, known: dict[bytes, bytes]) -> Planned:
     if one.write is None or one.write.method == "DELETE":
         return one
     place = one.entry.place
     raw = references.replace(one.entry.asked.raw, known)
     references.require_resolved(raw, place)
     with placing(place):
+        if one.write.method == "PATCH":
+            asked = replace(one.entry.asked, raw=raw)
+            body = await patched(scene, asked, one.write.id)
+            return replace(one, write=replace(one.write, method="PUT", body=body))
         body = parse(raw)
         _check_identity(one.write, one.entry, body)
     return replace(one, write=replace(one.write, body=body))
@@ -149,19 +183,12 @@ async def _write_all(scene: Scene, ready: Sequence[Planned]) -> dict[int, Reply]
         one.entry.position: _settled(one) for one in ready if one.write is None
     }
     _refuse_double_writes(ready)
-    for method in ("DELETE", "POST", "PUT"):
-        group = [one for one in ready if one.write and one.write.method == method]
-        made = await _write_group(scene, group)
-        for one, stored in zip(group, made, strict=True):
-            done[one.entry.position] = _reply(one, stored)
-    return done
-
-
-async def _write_group(scene: Scene, group: Sequence[Planned]) -> list[Stored]:
-    if not group:
-        return []
+    group = [one for one in ready if one.write]
     writes = [replace(one.write, place=one.entry.place) for one in group if one.write]
-    return await scene.store.write(scene.connection, writes, **scene.who)
+    made = await scene.store.write(scene.connection, writes, **scene.who) if writes else []
+    for one, stored in zip(group, made, strict=True):
+        done[one.entry.position] = _reply(one, stored)
+    return done
 
 
 def _refuse_double_writes(ready: Sequence[Planned]) -> None:

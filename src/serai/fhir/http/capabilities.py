@@ -9,6 +9,7 @@ from typing import Any
 from serai import __version__
 from serai.fhir.body import encode
 from serai.fhir.definitions import FHIR_VERSION, RESOURCE_TYPES
+from serai.fhir.interaction.patching import JSON_PATCH
 from serai.fhir.interaction.table import TABLE
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.operations.operation import Operation
@@ -31,6 +32,7 @@ def statement(base: str) -> bytes:
             "implementation": {"description": "Serai FHIR server", "url": base},
             "fhirVersion": FHIR_VERSION,
             "format": ["application/fhir+json", "json"],
+            "patchFormat": [JSON_PATCH, "application/fhir+json"],
             "rest": [_rest()],
         }
     )
@@ -77,7 +79,8 @@ def _resource(kind: str) -> dict[str, Any]:
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        "conditionalDelete": "multiple",
+        "referencePolicy": ["literal", "local"],
         "searchInclude": sorted(references),
         "searchRevInclude": sorted(_pointing_to(kind)),
         "searchParam": [

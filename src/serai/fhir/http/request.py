@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from serai.fhir.interaction.asked import Asked, Conditions, Pairs, Prefer
+from serai.fhir.interaction.patching import JSON_PATCH
 from serai.fhir.outcome import NotAcceptable
 from serai.kernel.errors import Malformed, TooLarge, Unsupported
 from serai.platform.settings import Settings
@@ -65,11 +66,14 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
     negotiate(headers, params)
     method = "GET" if request.method == "HEAD" else request.method
     raw = b""
-    if method in ("POST", "PUT"):
+    content_type = _media_type(request.headers.get("content-type", ""))[0]
+    if method in ("POST", "PUT", "PATCH"):
         raw = await _body(request)
         if path[-1:] == ("_search",):
             _require_type(headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
+        elif method == "PATCH":
+            _require_type(request.headers, JSON_TYPES | {JSON_PATCH}, "patch.format")
         else:
             _require_type(headers, JSON_TYPES, "fhir.content-type")
     return Asked(
@@ -80,6 +84,7 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
         conditions=_conditions(headers),
         prefer=_prefer(headers.get("prefer", "")),
         base=base_of(request),
+        content_type=content_type,
     )
 
 
@@ -125,6 +130,11 @@ def _require_type(headers: Headers, allowed: Iterable[str], key: str) -> None:
 
 
 async def _body(request: Request) -> bytes:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Unsupported("fhir.content-encoding")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 12 or int(announced) > MOST_BYTES):
+        raise TooLarge("fhir.body-too-large", most=MOST_BYTES)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

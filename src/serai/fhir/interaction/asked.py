@@ -66,6 +66,8 @@ class Asked:
     conditions: Conditions = Conditions()
     prefer: Prefer = Prefer()
     base: str = ""
+    content_type: str = ""
+    in_bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from serai.fhir.definitions import RESOURCE_TYPES
-from serai.fhir.interaction import reading, writing
+from serai.fhir.interaction import patching, reading, writing
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations import catalogue
 from serai.fhir.operations.operation import Level
@@ -38,12 +38,14 @@ class Interaction:
 TABLE: dict[tuple[str, str], Interaction] = {
     ("GET", "instance"): Interaction("read", reading.read),
     ("PUT", "instance"): Interaction("update", writing.update, writes=True, alone=True),
+    ("PATCH", "instance"): Interaction("patch", patching.patch, writes=True),
     ("DELETE", "instance"): Interaction("delete", writing.delete, writes=True),
     ("GET", "version"): Interaction("vread", reading.vread),
     ("GET", "instance-history"): Interaction("history-instance", reading.history),
     ("GET", "type"): Interaction("search-type", reading.search),
     ("POST", "type"): Interaction("create", writing.create, writes=True, alone=True),
     ("PUT", "type"): Interaction(None, writing.update_by_condition, writes=True),
+    ("PATCH", "type"): Interaction(None, patching.patch_by_condition, writes=True),
     ("DELETE", "type"): Interaction(None, writing.delete_by_condition, writes=True),
     ("POST", "type-search"): Interaction(None, reading.search),
     ("GET", "compartment"): Interaction(None, reading.search),

@@ -8,8 +8,10 @@ from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.interaction.reading import refuse_parameters
 from serai.fhir.store import Write
 from serai.fhir.stored import Stored
-from serai.kernel.errors import Malformed
+from serai.kernel.errors import Malformed, Stale
 from serai.kernel.ids import new_id
+
+MOST_DELETED = 1000
 
 
 async def create(scene: Scene, asked: Asked) -> Reply:
@@ -23,7 +25,7 @@ async def create(scene: Scene, asked: Asked) -> Reply:
         )
         if found is not None:
             return answer(asked, found, 200)
-    made = await _write(scene, Write("POST", body.type, new_id(), body, fresh=True))
+    made = await write_one(scene, Write("POST", body.type, new_id(), body, fresh=True))
     return answer(asked, made, 201)
 
 
@@ -36,7 +38,7 @@ async def update(scene: Scene, asked: Asked) -> Reply:
         raise Malformed("fhir.no-id")
     if body.id != id:
         raise Malformed("fhir.other-id")
-    made = await _write(scene, Write("PUT", kind, id, body, asked.conditions.version))
+    made = await write_one(scene, Write("PUT", kind, id, body, asked.conditions.version))
     return answer(asked, made, 201 if made.version == 1 else 200)
 
 
@@ -44,7 +46,7 @@ async def update_by_condition(scene: Scene, asked: Asked) -> Reply:
     """R4 §3.1.0.4.3: no match creates, one is updated, several are refused"""
     body = _body(asked)
     write = await conditional_write(scene, asked, body)
-    made = await _write(scene, write)
+    made = await write_one(scene, write)
     return answer(asked, made, 201 if made.version == 1 else 200)
 
 
@@ -65,16 +67,21 @@ async def delete(scene: Scene, asked: Asked) -> Reply:
     """R4 §3.1.0.7; deleting what is not there is fine"""
     refuse_parameters(asked)
     kind, id = asked.path
-    await _write(scene, Write("DELETE", kind, id, if_match=asked.conditions.version))
+    await write_one(scene, Write("DELETE", kind, id, if_match=asked.conditions.version))
     return Reply(204)
 
 
 async def delete_by_condition(scene: Scene, asked: Asked) -> Reply:
-    """R4 §3.1.0.7.1, for one match at most"""
-    kind = asked.path[0]
-    found = await scene.store.existing(scene.connection, kind, asked.params, actor=scene.actor)
-    if found is not None:
-        await _write(scene, Write("DELETE", kind, found.id, if_match=asked.conditions.version))
+    """R4 §3.1.0.7.1: every match, all or none of them"""
+    kind, version = asked.path[0], asked.conditions.version
+    found = await scene.store.matches(
+        scene.connection, kind, asked.params, actor=scene.actor, most=MOST_DELETED + 1
+    )
+    if len(found) > (MOST_DELETED if version is None else 1):
+        raise Stale("search.too-many-matches", type=kind, most=MOST_DELETED)
+    writes = [Write("DELETE", kind, one.id, if_match=version) for one in found]
+    if writes:
+        await scene.store.write(scene.connection, writes, **scene.who)
     return Reply(204)
 
 
@@ -89,7 +96,7 @@ def answer(asked: Asked, made: Stored, status: int) -> Reply:
     return Reply(status, content, made, location)
 
 
-async def _write(scene: Scene, write: Write) -> Stored:
+async def write_one(scene: Scene, write: Write) -> Stored:
     return (await scene.store.write(scene.connection, [write], **scene.who))[0]
 
 

@@ -24,7 +24,8 @@ class Change:
     now: datetime
 
 
-# A guard refuses by raising. True means that it vouches for the change: then it may also come
+# A guard is asked once everything of the request is written, and sees it on the connection; it
+# refuses by raising. True means that it vouches for the change: then it may also come
 # from somebody with whom the record is only shared.
 Guard = Callable[[Connection, Change], Awaitable[bool]]
 

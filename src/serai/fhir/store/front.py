@@ -25,7 +25,7 @@ from serai.platform.db import Connection, Database
 from serai.platform.trail import Trail
 
 # Serialises creates with the same condition, or two of them would both find nothing.
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%s)"
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(wanted) FROM unnest(%s::bigint[]) AS wanted"
 
 
 class FhirStore:
@@ -55,6 +55,9 @@ class FhirStore:
         if self._reads is None:
             self._reads = Reads(db, self.trail)
         return self._reads
+
+    async def read_to_change(self, tx: Connection, type: str, id: str, *, actor: Actor) -> Stored:
+        return await reading.read_to_change(tx, type, id, actor=actor)
 
     async def vread(
         self, connection: Connection, type: str, id: str, version: int, *, actor: Actor
@@ -163,21 +166,37 @@ class FhirStore:
 
         Until the transaction ends nobody else gets an answer to the same condition.
         """
-        lock = key("condition", type, *(text for pair in sorted(criteria) for text in pair))
-        await tx.execute(ONE_AT_A_TIME, (lock,))
+        await self.hold_conditions(tx, [(type, criteria)])
         return await self.only_match(tx, type, criteria, actor=actor)
+
+    async def hold_conditions(
+        self, tx: Connection, conditions: Iterable[tuple[str, Pairs]]
+    ) -> None:
+        """Several at once are held in one order, so that two transactions cannot deadlock."""
+        locks = {
+            key("condition", type, *(text for pair in sorted(criteria) for text in pair))
+            for type, criteria in conditions
+        }
+        await tx.execute(ONE_AT_A_TIME, (sorted(locks),))
 
     async def only_match(
         self, connection: Connection, type: str, criteria: Pairs, *, actor: Actor
     ) -> Stored | None:
         """The only match, None without one, Stale with several."""
+        found = await self.matches(connection, type, criteria, actor=actor, most=2)
+        if len(found) > 1:
+            raise Stale("search.several-matches", type=type)
+        return found[0] if found else None
+
+    async def matches(
+        self, connection: Connection, type: str, criteria: Pairs, *, actor: Actor, most: int
+    ) -> list[Stored]:
+        """The first matches of a condition, which must name something."""
         query = parsing.parse(type, criteria, now=utc_now(), base=self.base)
         if not query.conditions:
             raise Malformed("search.no-condition")
-        found = await page.run(connection, replace(query, count=2), actor=actor)
-        if len(found.matches) > 1:
-            raise Stale("search.several-matches", type=type)
-        return found.matches[0] if found.matches else None
+        plain = replace(query, count=most, includes=(), cursor=None, total=False)
+        return (await page.run(connection, plain, actor=actor)).matches
 
     # Sharing
 

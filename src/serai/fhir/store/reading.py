@@ -37,6 +37,13 @@ async def vread(
     return await _one(connection, VERSION, wanted, actor)
 
 
+async def read_to_change(connection: Connection, type: str, id: str, *, actor: Actor) -> Stored:
+    """The current version, which nobody else changes until the transaction ends."""
+    require(actor, "r", type)
+    locking = f"{CURRENT} FOR UPDATE OF r"
+    return await _one(connection, locking, {"type": type, "id": id}, actor)
+
+
 async def _one(
     connection: Connection, statement: str, wanted: dict[str, Any], actor: Actor
 ) -> Stored:

@@ -1,4 +1,4 @@
-"""Every write: gate, validate, lock, guard, index, write and audit, in the caller's transaction."""
+"""Every write: gate, validate, lock, index, write, audit and guard, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from psycopg.pq import TransactionStatus
 
 from serai.fhir.places import placing
-from serai.fhir.store import tables
+from serai.fhir.store import integrity, tables
 from serai.fhir.store.changes import Change, Guards, Write
 from serai.fhir.store.rows import Row, check, make, managing_organisation
 from serai.fhir.stored import COLUMNS, Stored, stored
@@ -83,10 +83,13 @@ class Writer:
             if row.stored.version:
                 (changed if current else new).append(row)
         await self._check_patients([*new, *changed], held)
+        owners = await self._save(_with_owners(new), changed)
+        # After the write, so that a guard sees what the same transaction brings along; whoever
+        # is refused takes everything back.
         for one, answer in zip(writes, answers, strict=True):
             with placing(one.place):
                 await self._guard(one, held.get((one.type, one.id)), answer)
-        owners = await self._save(_with_owners(new), changed)
+        await integrity.check(self.tx, [one for one in answers if one.deleted and one.version])
         return [replace(one, owner=owners.get((one.type, one.id), one.owner)) for one in answers]
 
     async def _lock(self, writes: Sequence[Write]) -> dict[tuple[str, str], Held]:
@@ -118,6 +121,10 @@ class Writer:
             raise Conflict("fhir.id-taken", resource=f"{wanted.type}/{wanted.id}")
         if wanted.if_match is not None and wanted.if_match != current.stored.version:
             raise Stale("fhir.stale", resource=current.stored.reference)
+        gone_anyway = wanted.method == "DELETE" and current.stored.deleted
+        if not (current.changeable or gone_anyway or self.guards.watch(wanted.type)):
+            # Nobody can vouch for it later, when it is already written.
+            raise Forbidden("fhir.shared-to-read", resource=current.stored.reference)
 
     def _admit_absent(self, wanted: Write) -> None:
         if wanted.method == "PUT":
