@@ -11,6 +11,7 @@ from serai.fhir.search import page, parsing
 from serai.fhir.search.keys import key
 from serai.fhir.search.page import Page
 from serai.fhir.search.parsing import Pairs
+from serai.fhir.search.vocabulary import Expand, resolved
 from serai.fhir.store import history, reading, sharing
 from serai.fhir.store.changes import Guard, Guards, Write
 from serai.fhir.store.writing import Writer
@@ -31,6 +32,8 @@ class FhirStore:
     def __init__(self, *, base: str = "") -> None:
         self.base = base.rstrip("/")
         self._guards = Guards()
+        # What a terminology knows: value sets and hierarchies behind token modifiers.
+        self.expand: Expand | None = None
 
     def guard(self, resource_type: str, guard: Guard) -> None:
         """From now on `guard` is asked before every write of that type."""
@@ -66,6 +69,7 @@ class FhirStore:
         query = parsing.parse(
             type, params, now=now or utc_now(), base=base or self.base, handling=handling
         )
+        query = await resolved(connection, query, self.expand)
         return await page.run(connection, query, actor=actor)
 
     async def find(
@@ -75,6 +79,7 @@ class FhirStore:
         found: list[Data] = []
         wanted = [("_count", str(parsing.MAX_COUNT)), *params]
         query = parsing.parse(type, wanted, now=utc_now(), base=self.base)
+        query = await resolved(connection, query, self.expand)
         while True:
             one = await page.run(connection, query, actor=actor)
             found += [match.data for match in one.matches]
@@ -159,6 +164,7 @@ class FhirStore:
         query = parsing.parse(type, criteria, now=utc_now(), base=self.base)
         if not query.conditions:
             raise Malformed("search.no-condition")
+        query = await resolved(connection, query, self.expand)
         found = await page.run(connection, replace(query, count=2), actor=actor)
         if len(found.matches) > 1:
             raise Stale("search.several-matches", type=type)
