@@ -78,6 +78,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.too-many-codes": "{parameter} stands for more than {most} codes; ask for fewer.",
     "search.too-many-included": "More than {most} resources would be included; ask for fewer.",
     "search.too-many-parameters": "More than {most} parameters in one search.",
+    "search.too-many-values": "{parameter} takes at most {most} values at once.",
     "search.total": "_total takes none, estimate or accurate.",
     "search.unknown-parameter": "{type} has no search parameter {parameter}.",
     "search.unsupported-parameter": "The search parameter {parameter} is not offered.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -282,3 +283,23 @@ async def test_a_long_list_of_numbers_is_answered(clinic: httpx.AsyncClient) -> 
     )
     assert found.status_code == 200, found.text[:300]
     assert "tablets" in found.text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "status"),
+    [
+        ("value-quantity", f"5.4|{UCUM}|g", 400),
+        ("code-value-quantity", f"dose$5.4|{UCUM}|g", 400),
+        ("date", "2024", 400),
+        ("code", "dose", 200),
+        ("code-value-concept", "stage$II", 400),
+    ],
+)
+async def test_ten_thousand_values_are_answered_or_refused_at_once(
+    clinic: httpx.AsyncClient, parameter: str, value: str, status: int
+) -> None:
+    started = perf_counter()
+    listed = ",".join([value] * 10_000)
+    found = await clinic.post("Observation/_search", data={parameter: listed})
+    assert found.status_code == status, found.text[:300]
+    assert perf_counter() - started < 5

@@ -29,7 +29,7 @@ def si(code: str, registry: PintUcumRegistry) -> float:
     """The factor to grams, metres and seconds, of which pint has kilograms."""
     found = registry.from_ucum(code).to_base_units()
     mass = found.dimensionality.get("[mass]", 0)
-    return float(found.magnitude) * 1000 ** float(mass)
+    return float(found.magnitude) * float(1000 ** float(mass))
 
 
 def test_clinical_units_are_what_an_independent_table_says() -> None:

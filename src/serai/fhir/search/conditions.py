@@ -31,11 +31,18 @@ from serai.kernel.errors import Malformed
 
 __all__ = ["Asked", "NotHonoured", "build"]
 
+# Each of these becomes a test of its own; equality values are one probe of an index each.
+MOST_ORDERED = 1000
+_KEYED = frozenset({"token", "reference", "uri"})
+
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 def build(asked: Asked) -> Condition:
     """The condition for any honoured parameter."""
+    ordered = asked.parameter.type not in _KEYED
+    if ordered and len(asked.alternatives()) > MOST_ORDERED:
+        raise Malformed("search.too-many-values", parameter=asked.name, most=MOST_ORDERED)
     if asked.code == "_id":
         return _ids(asked)
     if asked.code == "_lastUpdated":
