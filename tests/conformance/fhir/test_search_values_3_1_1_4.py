@@ -252,6 +252,7 @@ async def test_these_values_find_exactly_these(
         ("Observation?code:in=http://x.test/vs", "code:in"),
         ("Observation?code:text=heart", "code:text"),
         ("Observation?subject:below=Patient/1", "subject:below"),
+        ("Observation?code:of-type=urn:kind|MR|12", "code:of-type"),
         ("Location?near=91|0|5|km", "near"),
         ("Location?near=1|1|-5|km", "near"),
         ("Location?near=1|1|5|parsec", "near"),

@@ -77,7 +77,7 @@ def _token(asked: Asked) -> Condition:
         relation = asked.modifier.removeprefix("not-")
         negated = asked.modifier == "not-in"
         return Coded(asked.type, asked.code, relation, unescape(asked.value), negated)
-    if asked.modifier == "of-type":
+    if asked.modifier == "of-type" and "identifier" in asked.parameter.expression.lower():
         return Keys(tuple(_of_type(asked, one) for one in asked.alternatives()), narrow=True)
     _only(asked, "", "not")
     keys = _token_keys(asked, asked.code)
