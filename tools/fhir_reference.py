@@ -16,7 +16,8 @@ from serai.fhir.interaction.table import TABLE
 from serai.fhir.messages import MESSAGES
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.outcome import BY_ERROR
-from serai.fhir.search.parsing import FORM_PARAMETERS, RESULT_PARAMETERS, honoured
+from serai.fhir.search.criteria import honoured
+from serai.fhir.search.parsing import FORM_PARAMETERS, RESULT_PARAMETERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "fhir.md"
 

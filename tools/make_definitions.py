@@ -155,7 +155,7 @@ def system_word(kind: Json, element: Json) -> str:
 
 
 def search_parameters(source: Path) -> list[list[Any]]:
-    """[code, type, expression, bases, targets, url], by url"""
+    """[code, type, expression, bases, targets, url, components], by url"""
     rows = [
         [
             one["code"],
@@ -164,11 +164,25 @@ def search_parameters(source: Path) -> list[list[Any]]:
             sorted(one["base"]),
             sorted(one.get("target", [])),
             one["url"],
+            components(one),
         ]
         for one in load(source, "SearchParameter")
         if one.get("version") == FHIR_VERSION and not is_foreign(one)
     ]
     return sorted(rows, key=lambda row: str(row[5]))
+
+
+def components(parameter: Json) -> list[list[str]]:
+    """[definition, expression] of each part, without HL7's two slips: the parts of `relationship`
+    are the wrong way round, and of code-value-date the type is written DateTime."""
+    rows = [
+        [one["definition"], one["expression"].replace("as(DateTime)", "as(dateTime)")]
+        for one in parameter.get("component", [])
+    ]
+    if parameter["id"] == "DocumentReference-relationship":
+        (first, code), (second, target) = rows
+        return [[first, target], [second, code]]
+    return rows
 
 
 def is_foreign(parameter: Json) -> bool:

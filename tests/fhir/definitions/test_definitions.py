@@ -59,8 +59,11 @@ def test_search_parameters_include_those_of_every_resource() -> None:
 def test_parameters_that_cannot_be_honoured_say_so() -> None:
     observation = definitions.search_parameters("Observation")
     assert observation["code"].is_supported
-    assert not observation["value-quantity"].is_supported
-    assert not observation["code-value-concept"].is_supported
+    assert observation["value-quantity"].is_supported
+    assert [one.code for one in observation["code-value-concept"].components] == [
+        "code",
+        "value-concept",
+    ]
     assert not observation["_content"].is_supported
 
 

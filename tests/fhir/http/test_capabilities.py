@@ -8,13 +8,30 @@ from typing import Any
 import httpx
 from tests.fhir.resources import as_json, patient
 
-from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.definitions import RESOURCE_TYPES, search_parameters
 from serai.fhir.search.parsing import parse
 from serai.fhir.validation import validate
 
 JSON = {"content-type": "application/fhir+json"}
 NOON = datetime(2026, 11, 23, tzinfo=UTC)
-SAMPLE = {"token": "a|b", "reference": "Patient/1", "string": "x", "date": "2024", "uri": "urn:x"}
+SAMPLE = {
+    "number": "1",
+    "quantity": "1",
+    "special": "1|1",
+    "token": "a|b",
+    "reference": "Patient/1",
+    "string": "x",
+    "date": "2024",
+    "uri": "urn:x",
+}
+
+
+def sample(kind: str, parameter: dict[str, str]) -> str:
+    """A value that can be read; a composite's has one for each of its parts."""
+    if parameter["type"] != "composite":
+        return SAMPLE[parameter["type"]]
+    components = search_parameters(kind)[parameter["name"]].components
+    return "$".join(SAMPLE[one.type] for one in components)
 
 
 async def statement(fhir: httpx.AsyncClient) -> dict[str, Any]:
@@ -37,7 +54,7 @@ async def test_every_advertised_parameter_include_and_reverse_include_is_honoure
     for one in (await statement(fhir))["rest"][0]["resource"]:
         kind = one["type"]
         for parameter in one["searchParam"]:
-            query = parse(kind, [(parameter["name"], SAMPLE[parameter["type"]])], now=NOON)
+            query = parse(kind, [(parameter["name"], sample(kind, parameter))], now=NOON)
             assert len(query.conditions) == 1
         for name in ("Include", "RevInclude"):
             for value in one.get(f"search{name}", []):
@@ -49,7 +66,7 @@ async def test_parameters_of_every_kind_run_against_the_database(fhir: httpx.Asy
         for parameter in one["searchParam"]:
             if one["type"] not in ("Patient", "Observation", "Task", "ValueSet", "Encounter"):
                 continue
-            params = {parameter["name"]: SAMPLE[parameter["type"]]}
+            params = {parameter["name"]: sample(one["type"], parameter)}
             answer = await fhir.get(one["type"], params=params)
             assert answer.status_code == 200, (one["type"], parameter["name"], answer.text)
 

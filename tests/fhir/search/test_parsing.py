@@ -25,9 +25,26 @@ VALUES = st.one_of(
         r"(T\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+ -]\d\d:\d\d)?",
         fullmatch=True,
     ),
+    st.from_regex(
+        r"([a-z0-9]{1,3}[$|])?(eq|sa|ap)?[+-]?\d{1,4}(\.\d+)?(e-?\d{1,4})?", fullmatch=True
+    ),
     st.from_regex(r"[a-z:|\\,/$.-]{0,20}", fullmatch=True),
 )  # fmt: skip
-MODIFIERS = st.sampled_from(["", ":not", ":missing", ":exact", ":contains", ":Patient", ":x", ":"])
+MODIFIERS = st.sampled_from(
+    [
+        "",
+        ":not",
+        ":in",
+        ":of-type",
+        ":below",
+        ":missing",
+        ":exact",
+        ":contains",
+        ":Patient",
+        ":x",
+        ":",
+    ]
+)
 RESULT_NAMES = st.sampled_from(
     [
         "_sort",

@@ -1,6 +1,6 @@
 """HL7's R4 definitions: types, elements, search parameters, compartments, required codes."""
 
-from serai.fhir.definitions.model import Element, SearchParameter, TypeRef
+from serai.fhir.definitions.model import Component, Element, SearchParameter, TypeRef
 from serai.fhir.definitions.r4 import (
     COMPARTMENTS,
     COMPLEX_TYPES,
@@ -20,6 +20,7 @@ __all__ = [
     "COMPLEX_TYPES",
     "FHIR_VERSION",
     "RESOURCE_TYPES",
+    "Component",
     "Element",
     "SearchParameter",
     "TypeRef",

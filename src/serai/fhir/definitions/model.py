@@ -56,6 +56,15 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a composite: the parameter it is read like, and where it stands."""
+
+    code: str
+    type: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchParameter:
     """One way to search a resource type (SearchParameter, R4 §3.1.1)."""
 
@@ -64,6 +73,7 @@ class SearchParameter:
     expression: str
     targets: frozenset[str]
     url: str
+    components: tuple[Component, ...] = ()
 
     @property
     def is_supported(self) -> bool:
@@ -71,4 +81,9 @@ class SearchParameter:
         return self.type in SUPPORTED_TYPES and bool(self.expression)
 
 
-SUPPORTED_TYPES = frozenset({"token", "reference", "string", "date", "uri"})
+SUPPORTED_TYPES = frozenset(
+    {
+        "token", "reference", "string", "date", "uri", "number", "quantity", "composite",
+        "special",
+    }
+)  # fmt: skip

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from serai.fhir.definitions.model import Element, SearchParameter, TypeRef
+from serai.fhir.definitions.model import Component, Element, SearchParameter, TypeRef
 
 FHIR_VERSION = "4.0.1"
 
@@ -36,6 +36,7 @@ class _Parameter(msgspec.Struct, array_like=True):
     bases: list[str]
     targets: list[str]
     url: str
+    components: list[tuple[str, str]]
 
 
 class _File(msgspec.Struct):
@@ -94,7 +95,12 @@ def search_parameters(type_name: str) -> Mapping[str, SearchParameter]:
         bases.add("DomainResource")
     found = {
         row.code: SearchParameter(
-            row.code, row.type, row.expression, frozenset(row.targets), row.url
+            row.code,
+            row.type,
+            row.expression,
+            frozenset(row.targets),
+            row.url,
+            tuple(_component(url, expression) for url, expression in row.components),
         )
         for row in _parameters()
         if not bases.isdisjoint(row.bases)
@@ -129,6 +135,16 @@ def value_set(url: str) -> Mapping[str, frozenset[str]] | None:
 @cache
 def _parameters() -> list[_Parameter]:
     return msgspec.json.decode(_FILE.search, type=list[_Parameter])
+
+
+@cache
+def _by_url() -> Mapping[str, _Parameter]:
+    return {row.url: row for row in _parameters()}
+
+
+def _component(url: str, expression: str) -> Component:
+    row = _by_url()[url]
+    return Component(row.code, row.type, expression)
 
 
 @cache

@@ -4,48 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 
-from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter
+from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.search.asking import Asked, NotHonoured, parts, split, unescape
 from serai.fhir.search.dates import parse_date
-from serai.fhir.search.keys import key
-from serai.fhir.search.query import Condition, Dates, Ids, Keys, Missing, Strings, Updated
+from serai.fhir.search.keys import key, paths_above
+from serai.fhir.search.near import parse_place
+from serai.fhir.search.numbers import parse_number
+from serai.fhir.search.quantities import QuantityRange, parse_quantity
+from serai.fhir.search.query import (
+    Coded,
+    Condition,
+    Dates,
+    Ids,
+    Keys,
+    Missing,
+    Near,
+    Quantities,
+    Strings,
+    Updated,
+)
+from serai.fhir.search.stored_under import stored_under
+from serai.fhir.search.together import together
+from serai.fhir.search.tokens import token_key
 from serai.kernel.errors import Malformed
+
+__all__ = ["Asked", "NotHonoured", "build"]
+
+# Each of these becomes a test of its own; equality values are one probe of an index each.
+MOST_ORDERED = 1000
+_KEYED = frozenset({"token", "reference", "uri"})
 
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
-class NotHonoured(Malformed):
-    """A parameter or modifier this server does not offer; lenient clients may go on without."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One parameter as it was asked for."""
-
-    type: str
-    parameter: SearchParameter
-    modifier: str
-    value: str
-    now: datetime
-    base: str
-
-    @property
-    def code(self) -> str:
-        return self.parameter.code
-
-    @property
-    def name(self) -> str:
-        return f"{self.code}:{self.modifier}" if self.modifier else self.code
-
-    def alternatives(self) -> list[str]:
-        """The values between unescaped commas, escapes kept."""
-        return list(split(self.value, ","))
-
-
 def build(asked: Asked) -> Condition:
     """The condition for any honoured parameter."""
+    ordered = asked.parameter.type not in _KEYED
+    if ordered and len(asked.alternatives()) > MOST_ORDERED:
+        raise Malformed("search.too-many-values", parameter=asked.name, most=MOST_ORDERED)
     if asked.code == "_id":
         return _ids(asked)
     if asked.code == "_lastUpdated":
@@ -53,25 +50,6 @@ def build(asked: Asked) -> Condition:
     if asked.modifier == "missing":
         return _missing(asked)
     return _BY_TYPE[asked.parameter.type](asked)
-
-
-def split(text: str, separator: str) -> Iterator[str]:
-    """Parts between separators that no backslash escapes (R4 §3.1.1.4.0.1)."""
-    part: list[str] = []
-    characters = iter(text)
-    for character in characters:
-        if character == separator:
-            yield "".join(part)
-            part.clear()
-            continue
-        part.append(character)
-        if character == "\\":
-            part.append(next(characters, ""))
-    yield "".join(part)
-
-
-def unescape(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
 def _ids(asked: Asked) -> Condition:
@@ -88,37 +66,43 @@ def _updated(asked: Asked) -> Condition:
 def _missing(asked: Asked) -> Condition:
     if asked.value not in ("true", "false"):
         raise Malformed("search.missing", parameter=asked.name)
-    kind = asked.parameter.type if asked.parameter.type in ("string", "date") else "key"
+    parameter = asked.parameter
+    kind = parameter.components[1].type if parameter.type == "composite" else parameter.type
+    kind = _TABLES.get(kind, "key")
     return Missing(asked.code, kind, asked.value == "true")
 
 
 def _token(asked: Asked) -> Condition:
+    if asked.modifier in ("in", "not-in", "above", "below"):
+        relation = asked.modifier.removeprefix("not-")
+        negated = asked.modifier == "not-in"
+        return Coded(asked.type, asked.code, relation, unescape(asked.value), negated)
+    if asked.modifier == "of-type" and "identifier" in asked.parameter.expression.lower():
+        return Keys(tuple(_of_type(asked, one) for one in asked.alternatives()), narrow=True)
     _only(asked, "", "not")
-    keys = tuple(_token_key(asked, value) for value in asked.alternatives())
+    keys = _token_keys(asked, asked.code)
     negated = asked.modifier == "not"
     return Keys(keys, negated, narrow=asked.code == "identifier" and not negated)
 
 
-def _token_key(asked: Asked, value: str) -> int:
-    # What a Reference's identifier is found by is indexed as the parameter `code:identifier`.
-    param = asked.name if asked.modifier == "identifier" else asked.code
+def _of_type(asked: Asked, value: str) -> int:
+    """``system|code|value`` of an Identifier and its type (R4 §3.1.1.4.10)."""
     match [unescape(part) for part in split(value, "|")]:
-        case [code] if code:
-            return key("code", asked.type, param, code)
-        case ["", code] if code:
-            return key("bare", asked.type, param, code)
-        case [system, ""] if system:
-            return key("system", asked.type, param, system)
-        case [system, code] if code:
-            return key("both", asked.type, param, system, code)
+        case [system, code, number] if system and code and number:
+            return key("both", asked.type, asked.name, system, f"{code}|{number}")
         case _:
-            raise Malformed("search.token", parameter=asked.name)
+            raise Malformed("search.of-type", parameter=asked.name)
+
+
+def _token_keys(asked: Asked, param: str) -> tuple[int, ...]:
+    values = asked.alternatives()
+    return tuple(token_key(asked.type, param, asked.name, value) for value in values)
 
 
 def _reference(asked: Asked) -> Condition:
     if asked.modifier == "identifier":
-        found = (_token_key(asked, value) for value in asked.alternatives())
-        return Keys(tuple(found), narrow=True)
+        # What a Reference's identifier is found by is indexed as `code:identifier`.
+        return Keys(_token_keys(asked, asked.name), narrow=True)
     if asked.modifier and asked.modifier not in RESOURCE_TYPES:
         raise NotHonoured("search.modifier", parameter=asked.name)
     keys = (found for value in asked.alternatives() for found in _reference_keys(asked, value))
@@ -146,9 +130,37 @@ def _reference_keys(asked: Asked, value: str) -> Iterator[int]:
 
 
 def _uri(asked: Asked) -> Condition:
+    _only(asked, "", "above", "below")
+    values = [unescape(value) for value in asked.alternatives()]
+    if asked.modifier == "above":
+        values = [one for value in values for one in (value, *paths_above(value))]
+    kind = "below" if asked.modifier == "below" else "uri"
+    values = [value.rstrip("/") if asked.modifier == "below" else value for value in values]
+    return Keys(tuple(key(kind, asked.type, asked.code, value) for value in values))
+
+
+def _number(asked: Asked) -> Condition:
+    _only(asked, "")
+    values = (unescape(value) for value in asked.alternatives())
+    ranges = (QuantityRange(parse_number(asked.name, value)) for value in values)
+    return Quantities((asked.code,), tuple(ranges))
+
+
+def _quantity(asked: Asked) -> Condition:
+    _only(asked, "")
+    ranges = (parse_quantity(asked.name, parts(value)) for value in asked.alternatives())
+    return Quantities(stored_under(asked.type, asked.code), tuple(ranges))
+
+
+def _composite(asked: Asked) -> Condition:
+    _only(asked, "")
+    return together(asked)
+
+
+def _near(asked: Asked) -> Condition:
     _only(asked, "")
     values = asked.alternatives()
-    return Keys(tuple(key("uri", asked.type, asked.code, unescape(value)) for value in values))
+    return Near(asked.code, tuple(parse_place(asked.name, parts(value)) for value in values))
 
 
 def _string(asked: Asked) -> Condition:
@@ -172,10 +184,23 @@ def _only(asked: Asked, *modifiers: str) -> None:
         raise NotHonoured("search.modifier", parameter=asked.name)
 
 
+# Where values lie that no key stands for.
+_TABLES = {
+    "string": "string",
+    "date": "date",
+    "number": "quantity",
+    "quantity": "quantity",
+    "special": "position",
+}
+
 _BY_TYPE: dict[str, Callable[[Asked], Condition]] = {
     "token": _token,
     "reference": _reference,
     "uri": _uri,
     "string": _string,
     "date": _date,
+    "number": _number,
+    "quantity": _quantity,
+    "composite": _composite,
+    "special": _near,
 }

@@ -26,6 +26,9 @@ def index(resource: Mapping[str, object]) -> Indexed:
         strings=_each_once(harvest.strings),
         dates=_each_once(harvest.dates),
         uris=_each_once(harvest.uris),
+        quantities=_each_once(harvest.quantities),
+        pairs=tuple(harvest.pairs),
+        positions=tuple(harvest.positions),
     )
 
 

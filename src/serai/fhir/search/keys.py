@@ -10,7 +10,9 @@ the same key of what it finds (`pointing`), which a chain needs:
     ref     type param Type/id       reference to a resource here
     refid   type param id            reference by id alone
     uri     type param value         uri, canonical with and without |version, absolute URL
+    below   type param path          uri at that path or anywhere below it
     has     type param               any value, for :missing
+    pair    type param key key       composite of two equality values, held under the param $
 
 With 10⁹ distinct values in a database a wrong match of two keys is expected once in
 37 searches of a billion (2⁻⁶⁴ × 10⁹ per search); the values are not kept a second time.
@@ -22,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 
-from serai.fhir.search.indexed import Indexed, ReferenceValue
+from serai.fhir.search.indexed import Indexed, PairValue, ReferenceValue, TokenValue
 
 SEPARATOR = "\x1f"
 
@@ -58,6 +60,13 @@ def of_index(kind: str, indexed: Indexed, *, base: str = "") -> list[int]:
     for uri in indexed.uris:
         present.add(uri.param)
         made.update(of_uri(kind, uri.param, uri.value))
+        made.update(
+            key("below", kind, uri.param, one)
+            for one in (uri.value.rstrip("/"), *paths_above(uri.value))
+        )
+    for pair in indexed.pairs:
+        present.add(pair.param)
+        made.update(of_pair(kind, pair))
     made.update(key("has", kind, param) for param in present)
     return sorted(made)
 
@@ -81,6 +90,25 @@ def of_token(kind: str, param: str, system: str | None, code: str | None) -> Ite
         yield key("system", kind, param, system)
 
 
+def of_held(kind: str, values: Iterable[TokenValue | ReferenceValue]) -> set[int]:
+    """What a composite's first component can be asked for, whatever parameter asks."""
+    made: set[int] = set()
+    for one in values:
+        if isinstance(one, TokenValue):
+            made.update(of_token(kind, "$", one.system, one.code))
+        else:
+            made.update(of_reference(kind, one._replace(param="$"), ""))
+    return made
+
+
+def of_pair(kind: str, pair: PairValue) -> Iterator[int]:
+    """Every first with every second."""
+    first, second = (of_held(kind, part) for part in pair.components)
+    for one in first:
+        for other in second:
+            yield key("pair", kind, pair.param, str(one), str(other))
+
+
 def of_reference(kind: str, reference: ReferenceValue, base: str) -> Iterator[int]:
     """What a stored reference can be found by."""
     if is_local(reference, base):
@@ -88,6 +116,17 @@ def of_reference(kind: str, reference: ReferenceValue, base: str) -> Iterator[in
         yield key("ref", kind, reference.param, f"{reference.type}/{reference.id}")
     if reference.url:
         yield from of_uri(kind, reference.param, reference.url)
+
+
+def paths_above(value: str) -> Iterator[str]:
+    """``http://a.test/b/c`` is below ``http://a.test/b`` and ``http://a.test`` (R4 §3.1.1.4.15)."""
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        return
+    rest = rest.rstrip("/")
+    while "/" in rest:
+        rest = rest.rpartition("/")[0]
+        yield f"{scheme}://{rest}"
 
 
 def of_uri(kind: str, param: str, value: str) -> Iterable[int]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from serai.fhir import definitions
-from serai.fhir.definitions import Element, SearchParameter, TypeRef
+from serai.fhir.definitions import Component, Element, SearchParameter, TypeRef
 from serai.fhir.search import expression, literals
+from serai.fhir.search.composites import composite
 from serai.fhir.search.expression import (
     Child,
     First,
@@ -19,6 +20,7 @@ from serai.fhir.search.expression import (
     Where,
 )
 from serai.fhir.search.indexed import Harvest, TokenValue
+from serai.fhir.search.stored_under import is_kept_elsewhere
 from serai.fhir.search.values import Emit, emitter
 
 Condition = Where | Resolves
@@ -81,7 +83,8 @@ def plan(resource_type: str) -> Node:
     for parameter in definitions.search_parameters(resource_type).values():
         if parameter.is_supported:
             for spot, emit in emits(resource_type, parameter):
-                _node(root, spot.hops).emits.append(emit)
+                hops = () if parameter.type == "composite" else spot.hops
+                _node(root, hops).emits.append(emit)
     return root
 
 
@@ -96,6 +99,9 @@ def plan_of(resource_type: str, param: str) -> Node:
 
 def emits(resource_type: str, parameter: SearchParameter) -> Iterator[tuple[Spot, Emit]]:
     """Each place in the resource that the parameter reads, with what indexes it there."""
+    if parameter.type == "composite":
+        yield from _composite(resource_type, parameter)
+        return
     for path in expression.read(parameter.expression):
         if path.root not in {resource_type, "", "Resource", "DomainResource"}:
             continue
@@ -103,14 +109,16 @@ def emits(resource_type: str, parameter: SearchParameter) -> Iterator[tuple[Spot
             yield _holds(resource_type, parameter.code, path)
             continue
         for spot in arrive(resource_type, path):
+            if is_kept_elsewhere(resource_type, parameter.code, _code(spot)):
+                continue
             emit = emitter(parameter.code, parameter.type, _code(spot), _implied_system(spot))
             if emit is not None:
                 yield spot, emit
 
 
-def arrive(resource_type: str, path: Path) -> list[Spot]:
+def arrive(resource_type: str, path: Path, start: Spot | None = None) -> list[Spot]:
     """Follows the path through the definitions; a choice of types fans out."""
-    spots = [Spot((), resource_type, "")]
+    spots = [start or Spot((), resource_type, "")]
     for step in path.steps:
         spots = [arrived for spot in spots for arrived in _follow(spot, step)]
     return spots
@@ -157,6 +165,31 @@ def _implied_system(spot: Spot) -> str | None:
         return None
     systems = definitions.value_set(spot.element.value_set) or {}
     return next(iter(systems)) if len(systems) == 1 else None
+
+
+def _composite(resource_type: str, parameter: SearchParameter) -> Iterator[tuple[Spot, Emit]]:
+    """At the root, since a component may stand outside of the element (``%resource``)."""
+    root = Spot((), resource_type, "")
+    for path in expression.read(parameter.expression):
+        if path.root != resource_type or is_kept_elsewhere(resource_type, parameter.code, ""):
+            continue
+        for element in arrive(resource_type, path):
+            parts = [_component(root, element, one) for one in parameter.components]
+            hops = [hop[0] for hop in element.hops if isinstance(hop, tuple)]
+            yield element, composite(resource_type, parameter, tuple(hops), parts)
+
+
+def _component(root: Spot, element: Spot, component: Component) -> tuple[bool, Node]:
+    """Whether it is read from the resource itself, and what reads it."""
+    from_root = component.expression.startswith("%resource.")
+    start = root if from_root else replace(element, hops=())
+    node = Node()
+    for path in expression.read(component.expression.removeprefix("%resource.")):
+        for spot in arrive(root.type, path, start):
+            emit = emitter(component.code, component.type, _code(spot), _implied_system(spot))
+            if emit is not None:
+                _node(node, spot.hops).emits.append(emit)
+    return from_root, node
 
 
 def _holds(resource_type: str, param: str, path: Path) -> tuple[Spot, Emit]:

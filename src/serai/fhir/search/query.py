@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from serai.fhir.search.dates import DateRange
+from serai.fhir.search.numbers import NumberRange
+from serai.fhir.search.quantities import QuantityRange
 from serai.fhir.search.subsets import Subset
 
 
@@ -52,15 +54,63 @@ class Dates:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantities:
+    """A number or quantity parameter, kept under any of `params`: in one of these ranges."""
+
+    params: tuple[str, ...]
+    ranges: tuple[QuantityRange, ...]
+
+
+# What is asked of a composite's components after the first.
+Beside = QuantityRange | DateRange | str | tuple[NumberRange, NumberRange]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A composite whose later components are no equality values; `kind` says which table.
+
+    Each alternative is the keys that the first component holds, and what stands beside it.
+    A row that has a match holds one of `anyway` as well: an index knows those.
+    """
+
+    params: tuple[str, ...]
+    kind: str
+    alternatives: tuple[tuple[int, Beside], ...]
+    anyway: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """`near`: within so many kilometres of a place (latitude, longitude, distance)."""
+
+    param: str
+    places: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A token in a value set (`relation` is in), or above or below a code of a hierarchy.
+
+    `serai.fhir.search.vocabulary.resolved` turns it into Keys before there is any SQL.
+    """
+
+    type: str
+    param: str
+    relation: str
+    value: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
-    """`:missing`: has no value (`missing`) or any; `kind` is key, string or date."""
+    """`:missing`: has no value (`missing`) or any; `kind` is key, or the table of its values."""
 
     param: str
     kind: str
     missing: bool
 
 
-Condition = Ids | Updated | Keys | Strings | Dates | Missing
+Condition = Ids | Updated | Keys | Strings | Dates | Missing | Quantities | Together | Near | Coded
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from serai.fhir.search.asking import NotHonoured
+from serai.fhir.search.binding import Parameters
 from serai.fhir.search.dates import DateRange
 from serai.fhir.search.folding import fold
 from serai.fhir.search.keys import key
-from serai.fhir.search.query import Condition, Dates, Ids, Keys, Missing, Strings, Updated
+from serai.fhir.search.measure_tests import in_numbers, in_quantity, is_near
+from serai.fhir.search.quantities import QuantityRange
+from serai.fhir.search.query import (
+    Beside,
+    Coded,
+    Condition,
+    Dates,
+    Ids,
+    Keys,
+    Missing,
+    Near,
+    Quantities,
+    Strings,
+    Together,
+    Updated,
+)
+from serai.fhir.search.stored_under import stored_under
+
+__all__ = ["Parameters", "row_test"]
 
 # The prefix index covers this many characters of a string (migration 0001).
 INDEXED_PREFIX = 200
@@ -29,19 +48,26 @@ _RANGE_TESTS = {
 }
 
 
-@dataclass
-class Parameters:
-    """Collects values under fresh names."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def bind(self, value: Any) -> str:
-        name = f"p{len(self.values)}"
-        self.values[name] = value
-        return f"%({name})s"
-
-
 def row_test(kind: str, condition: Condition, bound: Parameters, *, row_by_row: bool) -> str:
+    """The condition as SQL over the row called r."""
+    match condition:
+        case Ids() | Updated() | Keys() | Missing():
+            return _own(kind, condition, bound)
+        case Coded():
+            raise NotHonoured(
+                "search.modifier", parameter=f"{condition.param}:{condition.relation}"
+            )
+    params, table, test = _value_test(condition, bound)
+    exists = f"EXISTS ({_indexed(kind, params, table, bound)} AND {test}{{}})"
+    # OFFSET keeps the planner from turning the test of each row into a join.
+    exists = exists.format(" OFFSET 0" if row_by_row else "")
+    if isinstance(condition, Together):
+        return f"r.keys && {bound.bind(list(condition.anyway))}::bigint[] AND {exists}"
+    return exists
+
+
+def _own(kind: str, condition: Ids | Updated | Keys | Missing, bound: Parameters) -> str:
+    """What the row itself tells."""
     match condition:
         case Ids((id,)):
             return f"r.id = {bound.bind(id)}"
@@ -50,24 +76,53 @@ def row_test(kind: str, condition: Condition, bound: Parameters, *, row_by_row: 
         case Updated(ranges):
             high = "r.last_updated + interval '1 ms'"
             return _any(_in_range("r.last_updated", high, one, bound) for one in ranges)
-        case Keys(keys):
-            return f"NOT (r.keys && {bound.bind(list(keys))}::bigint[])"
-        case Strings(param):
-            test, table = _strings(condition, bound), "string"
-        case Dates(param, ranges):
-            test = _any(_in_range("v.low", "v.high", one, bound) for one in ranges)
-            table = "date"
+        case Keys(keys, negated):
+            holds = f"(r.keys && {bound.bind(list(keys))}::bigint[])"
+            return f"NOT {holds}" if negated else holds
         case Missing():
             return _missing(kind, condition, bound)
-    exists = f"EXISTS ({_indexed(kind, param, table, bound)} AND {test}{{}})"
-    # OFFSET keeps the planner from turning the test of each row into a join.
-    return exists.format(" OFFSET 0" if row_by_row else "")
 
 
-def _indexed(kind: str, param: str, table: str, bound: Parameters) -> str:
+def _value_test(
+    condition: Strings | Dates | Quantities | Together | Near, bound: Parameters
+) -> tuple[tuple[str, ...], str, str]:
+    """The parameters, the table and the test of its rows, called v."""
+    match condition:
+        case Strings(param):
+            return (param,), "string", _strings(condition, bound)
+        case Dates(param, ranges):
+            test = _any(_in_range("v.low", "v.high", one, bound) for one in ranges)
+            return (param,), "date", test
+        case Quantities(params, quantities):
+            return params, "quantity", _any(in_quantity(one, bound) for one in quantities)
+        case Near(param, places):
+            return (param,), "position", _any(is_near(one, bound) for one in places)
+        case Together(params, kind, alternatives):
+            tests = (
+                f"v.held @> {bound.bind([held])}::bigint[] AND {_beside(beside, bound)}"
+                for held, beside in alternatives
+            )
+            return params, kind, _any(tests)
+
+
+def _beside(beside: Beside, bound: Parameters) -> str:
+    match beside:
+        case DateRange():
+            return "(" + _in_range("v.low", "v.high", beside, bound) + ")"
+        case QuantityRange():
+            return "(" + in_quantity(beside, bound) + ")"
+        case str():
+            return "(" + _string("prefix", beside, bound) + ")"
+        case first, second:
+            return in_numbers(first, second, bound)
+
+
+def _indexed(kind: str, params: tuple[str, ...], table: str, bound: Parameters) -> str:
+    one, *more = params
+    named = f"= ANY ({bound.bind(list(params))}::text[])" if more else f"= {bound.bind(one)}"
     return (
         f"SELECT 1 FROM fhir_{table} v WHERE v.type = {bound.bind(kind)}"  # noqa: S608
-        f" AND v.param = {bound.bind(param)} AND v.id = r.id"
+        f" AND v.param {named} AND v.id = r.id"
     )
 
 
@@ -76,7 +131,8 @@ def _missing(kind: str, condition: Missing, bound: Parameters) -> str:
         has = bound.bind([key("has", kind, condition.param)])
         test = f"r.keys @> {has}::bigint[]"
     else:
-        test = f"EXISTS ({_indexed(kind, condition.param, condition.kind, bound)})"
+        params = stored_under(kind, condition.param)
+        test = f"EXISTS ({_indexed(kind, params, condition.kind, bound)})"
     return f"NOT ({test})" if condition.missing else test
 
 

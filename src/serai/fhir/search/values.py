@@ -10,12 +10,16 @@ from serai.fhir.search import literals
 from serai.fhir.search.indexed import (
     DateValue,
     Harvest,
+    PositionValue,
+    QuantityValue,
     ReferenceValue,
     StringValue,
     TokenValue,
     UriValue,
 )
 from serai.fhir.search.intervals import interval
+from serai.fhir.search.measured import measured, sampled
+from serai.fhir.search.numbers import stored_number
 
 Json = dict[str, object]
 Emit = Callable[[object, Harvest], None]
@@ -63,6 +67,17 @@ def _concept(param: str, _: str | None, value: object, harvest: Harvest) -> None
 def _identifier(param: str, _: str | None, value: object, harvest: Harvest) -> None:
     if code := _text_of(value, "value"):
         harvest.tokens.append(TokenValue(param, _text_of(value, "system"), code))
+
+
+def _typed_identifier(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    """Found by ``:of-type`` too, as the type's code with the value."""
+    _identifier(param, None, value, harvest)
+    number = _text_of(value, "value")
+    kind = value.get("type") if isinstance(value, dict) else None
+    codings = kind.get("coding") if isinstance(kind, dict) else None
+    for coding in codings if number and isinstance(codings, list) else ():
+        if (system := _text_of(coding, "system")) and (code := _text_of(coding, "code")):
+            harvest.tokens.append(TokenValue(f"{param}:of-type", system, f"{code}|{number}"))
 
 
 def _contact_point(param: str, _: str | None, value: object, harvest: Harvest) -> None:
@@ -164,13 +179,46 @@ def _uri(param: str, _: str | None, value: object, harvest: Harvest) -> None:
         harvest.uris.append(UriValue(param, value))
 
 
+def _number(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    if (found := stored_number(value)) is not None:
+        harvest.quantities.append(QuantityValue(param, found, found))
+
+
+def _quantity(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    if isinstance(value, dict) and (found := measured(param, value, value, value)):
+        harvest.quantities.append(found)
+
+
+def _range(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    """Open where a limit is missing (R4 §2.24.0.7)."""
+    if not isinstance(value, dict):
+        return
+    low, high = value.get("low"), value.get("high")
+    unit = low if isinstance(low, dict) else high
+    if isinstance(unit, dict) and (found := measured(param, unit, low, high)):
+        harvest.quantities.append(found)
+
+
+def _sampled(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    if isinstance(value, dict) and (found := sampled(param, value)):
+        harvest.quantities.append(found)
+
+
+def _position(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    if not isinstance(value, dict):
+        return
+    north, east = stored_number(value.get("latitude")), stored_number(value.get("longitude"))
+    if north is not None and east is not None and abs(north) <= 90 and abs(east) <= 180:
+        harvest.positions.append(PositionValue(param, float(north), float(east)))
+
+
 _name = _parts("family", "given", "prefix", "suffix", "text")
 _address = _parts("line", "city", "district", "state", "postalCode", "country", "text")
 
 READERS: Final[Mapping[tuple[str, str], Callable[[str, str | None, object, Harvest], None]]] = {
     ("token", "Coding"): _coding,
     ("token", "CodeableConcept"): _concept,
-    ("token", "Identifier"): _identifier,
+    ("token", "Identifier"): _typed_identifier,
     ("token", "ContactPoint"): _contact_point,
     ("token", "boolean"): _boolean,
     ("token", "code"): _code,
@@ -190,6 +238,17 @@ READERS: Final[Mapping[tuple[str, str], Callable[[str, str | None, object, Harve
     ("date", "instant"): _date,
     ("date", "Period"): _period,
     ("date", "Timing"): _timing,
+    ("number", "decimal"): _number,
+    ("number", "integer"): _number,
+    ("number", "positiveInt"): _number,
+    ("number", "unsignedInt"): _number,
+    **{
+        ("quantity", name): _quantity
+        for name in ("Quantity", "Age", "Duration", "Distance", "Count", "Money")
+    },
+    ("quantity", "Range"): _range,
+    ("quantity", "SampledData"): _sampled,
+    ("special", "BackboneElement"): _position,
     ("uri", "uri"): _uri,
     ("uri", "url"): _uri,
     ("uri", "canonical"): _uri,

@@ -12,6 +12,7 @@ from serai.fhir.search.keys import key
 from serai.fhir.search.page import Page
 from serai.fhir.search.parsing import Pairs
 from serai.fhir.search.places import Place
+from serai.fhir.search.vocabulary import Expand, resolved
 from serai.fhir.store import history, reading, sharing
 from serai.fhir.store.changes import Guard, Guards, Write
 from serai.fhir.store.together import Reads
@@ -36,6 +37,8 @@ class FhirStore:
         self.trail = Trail()
         self._guards = Guards()
         self._reads: Reads | None = None
+        # What a terminology knows: value sets and hierarchies behind token modifiers.
+        self.expand: Expand | None = None
 
     def guard(self, resource_type: str, guard: Guard) -> None:
         """From now on `guard` is asked before every write of that type."""
@@ -84,6 +87,7 @@ class FhirStore:
         query = parsing.parse(
             where, params, now=now or utc_now(), base=base or self.base, handling=handling
         )
+        query = await resolved(connection, query, self.expand)
         return await page.run(connection, query, actor=actor)
 
     async def find(
@@ -93,6 +97,7 @@ class FhirStore:
         found: list[Data] = []
         wanted = [("_count", str(parsing.MAX_COUNT)), *params]
         query = parsing.parse(type, wanted, now=utc_now(), base=self.base)
+        query = await resolved(connection, query, self.expand)
         while True:
             one = await page.run(connection, query, actor=actor)
             found += [match.data for match in one.matches]
@@ -195,6 +200,7 @@ class FhirStore:
         query = parsing.parse(type, criteria, now=utc_now(), base=self.base)
         if not query.conditions:
             raise Malformed("search.no-condition")
+        query = await resolved(connection, query, self.expand)
         plain = replace(query, count=most, includes=(), cursor=None, total=False)
         return (await page.run(connection, plain, actor=actor)).matches
 

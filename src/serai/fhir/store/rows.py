@@ -9,7 +9,7 @@ from serai.fhir.body import Body, stamp
 from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.search.extract import compartment, index
 from serai.fhir.search.folding import fold
-from serai.fhir.search.indexed import Indexed
+from serai.fhir.search.indexed import Indexed, PositionValue, QuantityValue
 from serai.fhir.search.intervals import EARLIEST, LATEST
 from serai.fhir.search.keys import is_local, of_index
 from serai.fhir.stored import Stored
@@ -20,15 +20,21 @@ from serai.kernel.errors import Invalid, Malformed
 LONGEST_STRING = 2000
 
 
+# The keys beside a value that is part of a composite.
+Held = tuple[int, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of fhir_resource with its rows in fhir_string and fhir_date."""
+    """One row of fhir_resource with its rows in the tables of search values."""
 
     stored: Stored
     patients: tuple[str, ...] = ()
     keys: tuple[int, ...] = ()
-    strings: tuple[tuple[str, str, str], ...] = ()
-    dates: tuple[tuple[str, datetime, datetime], ...] = ()
+    strings: tuple[tuple[str, str, str, Held], ...] = ()
+    dates: tuple[tuple[str, datetime, datetime, Held], ...] = ()
+    quantities: tuple[QuantityValue, ...] = ()
+    positions: tuple[PositionValue, ...] = ()
 
 
 def check(body: Body, *, resource_type: str) -> None:
@@ -48,7 +54,7 @@ def make(
     """The row of a new version."""
     indexed = index(body.data | {"id": id})
     strings = {
-        (one.param, fold(one.value)[:LONGEST_STRING], one.value[:LONGEST_STRING])
+        (one.param, fold(one.value)[:LONGEST_STRING], one.value[:LONGEST_STRING], one.held)
         for one in indexed.strings
     }
     return Row(
@@ -64,8 +70,12 @@ def make(
         ),
         patients=patients(body.type, id, indexed, base),
         keys=tuple(of_index(body.type, indexed, base=base)),
-        strings=tuple(sorted(strings)),
-        dates=tuple((one.param, one.low or EARLIEST, one.high or LATEST) for one in indexed.dates),
+        strings=tuple(sorted(strings, key=lambda one: one[:3])),
+        dates=tuple(
+            (one.param, one.low or EARLIEST, one.high or LATEST, one.held) for one in indexed.dates
+        ),
+        quantities=indexed.quantities,
+        positions=indexed.positions,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from serai.fhir.search.indexed import PositionValue, QuantityValue
 from serai.fhir.store.rows import Row
 from serai.kernel.actor import Actor
 from serai.platform.db import Connection
@@ -31,14 +32,28 @@ _INCOMING = """WITH incoming AS MATERIALIZED (
 )"""
 
 _INDEX = """, strings AS (
-    INSERT INTO fhir_string (type, param, value, exact, id)
-    SELECT type, param, value, exact, id FROM json_to_recordset(%(strings)s::json)
-        AS t(type text, param text, value text, exact text, id text)
+    INSERT INTO fhir_string (type, param, value, exact, id, held)
+    SELECT type, param, value, exact, id, held FROM json_to_recordset(%(strings)s::json)
+        AS t(type text, param text, value text, exact text, id text, held bigint[])
 ), dates AS (
-    INSERT INTO fhir_date (type, param, low, high, id)
-    SELECT type, param, low, high, id FROM json_to_recordset(%(dates)s::json)
-        AS t(type text, param text, low timestamptz, high timestamptz, id text)
-), audited AS (
+    INSERT INTO fhir_date (type, param, low, high, id, held)
+    SELECT type, param, low, high, id, held FROM json_to_recordset(%(dates)s::json)
+        AS t(type text, param text, low timestamptz, high timestamptz, id text, held bigint[])
+), quantities AS (
+    INSERT INTO fhir_quantity
+        (type, param, low, high, measure, measured_low, measured_high, code, unit, held, id)
+    SELECT type, param, low, high, measure, measured_low, measured_high, code, unit, held, id
+    FROM json_to_recordset(%(quantities)s::json)
+        AS t(type text, param text, low numeric, high numeric, measure bigint,
+             measured_low numeric, measured_high numeric, code text, unit text, held bigint[],
+             id text)
+), positions AS (
+    INSERT INTO fhir_position (type, param, latitude, longitude, id)
+    SELECT type, param, latitude, longitude, id FROM json_to_recordset(%(positions)s::json)
+        AS t(type text, param text, latitude float8, longitude float8, id text)
+)"""
+
+_AUDIT = """, audited AS (
     INSERT INTO audit_event
         (at, actor, actor_name, organisation, act, resource, version, patients, outcome)
     SELECT last_updated, %(actor)s, %(actor_name)s, %(organisation)s,
@@ -46,8 +61,18 @@ _INDEX = """, strings AS (
     FROM incoming ORDER BY type, id
 )"""
 
+_FORGET = """, old_strings AS (
+    DELETE FROM fhir_string s USING incoming i WHERE s.type = i.type AND s.id = i.id
+), old_dates AS (
+    DELETE FROM fhir_date d USING incoming i WHERE d.type = i.type AND d.id = i.id
+), old_quantities AS (
+    DELETE FROM fhir_quantity q USING incoming i WHERE q.type = i.type AND q.id = i.id
+), old_positions AS (
+    DELETE FROM fhir_position p USING incoming i WHERE p.type = i.type AND p.id = i.id
+)"""
+
 # A row that is there already breaks the primary key: the caller sees UniqueViolation.
-INSERT_NEW = f"""{_INCOMING}{_INDEX}
+INSERT_NEW = f"""{_INCOMING}{_INDEX}{_AUDIT}
 INSERT INTO fhir_resource
     (type, id, version, last_updated, method, deleted, owner, patients, keys, content)
 SELECT type, id, version, last_updated, method, deleted, owner, patients, keys, content
@@ -65,11 +90,7 @@ REPLACE = f"""{_INCOMING}, superseded AS (
            r.content
     FROM incoming i LEFT JOIN fhir_resource r
         ON r.type = i.type AND r.id = i.id AND r.version = i.version - 1
-), old_strings AS (
-    DELETE FROM fhir_string s USING incoming i WHERE s.type = i.type AND s.id = i.id
-), old_dates AS (
-    DELETE FROM fhir_date d USING incoming i WHERE d.type = i.type AND d.id = i.id
-){_INDEX}
+){_FORGET}{_INDEX}{_AUDIT}
 UPDATE fhir_resource r
 SET version = i.version, last_updated = i.last_updated, method = i.method, deleted = i.deleted,
     owner = i.owner, patients = i.patients, keys = i.keys, content = i.content
@@ -77,16 +98,17 @@ FROM incoming i WHERE r.type = i.type AND r.id = i.id
 RETURNING r.type, r.id, r.owner"""  # noqa: S608
 
 
+# The same versions with other search values: no history and no audit line.
+REINDEX = f"""{_INCOMING}{_FORGET}{_INDEX}
+UPDATE fhir_resource r SET keys = i.keys, patients = i.patients
+FROM incoming i WHERE r.type = i.type AND r.id = i.id"""  # noqa: S608
+
+
 async def write(
     tx: Connection, statement: str, rows: Sequence[Row], *, act: str, actor: Actor
 ) -> dict[tuple[str, str], str | None]:
     """Writes all rows in one round trip; returns the owner each got."""
-    values = {
-        "rows": _json([_row(row) for row in rows]),
-        "contents": [row.stored.content for row in rows],
-        "count": len(rows),
-        "strings": _json([one for row in rows for one in _strings(row)]),
-        "dates": _json([one for row in rows for one in _dates(row)]),
+    values = _values(rows) | {
         "act": act,
         "actor": actor.id,
         "actor_name": actor.name,
@@ -94,6 +116,23 @@ async def write(
     }
     cursor = await tx.execute(statement, values)
     return {(kind, id): owner for kind, id, owner in await cursor.fetchall()}
+
+
+async def reindex(tx: Connection, rows: Sequence[Row]) -> None:
+    """Replaces the search values of rows that are there."""
+    await tx.execute(REINDEX, _values(rows))
+
+
+def _values(rows: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "rows": _json([_row(row) for row in rows]),
+        "contents": [row.stored.content for row in rows],
+        "count": len(rows),
+        "strings": _json([one for row in rows for one in _strings(row)]),
+        "dates": _json([one for row in rows for one in _dates(row)]),
+        "quantities": _json([one for row in rows for one in _named(row, row.quantities)]),
+        "positions": _json([one for row in rows for one in _named(row, row.positions)]),
+    }
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -111,16 +150,22 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _strings(row: Row) -> Iterator[dict[str, str]]:
+def _strings(row: Row) -> Iterator[dict[str, Any]]:
     own = {"type": row.stored.type, "id": row.stored.id}
-    for param, value, exact in row.strings:
-        yield own | {"param": param, "value": value, "exact": exact}
+    for param, value, exact, held in row.strings:
+        yield own | {"param": param, "value": value, "exact": exact, "held": held}
 
 
 def _dates(row: Row) -> Iterator[dict[str, Any]]:
     own = {"type": row.stored.type, "id": row.stored.id}
-    for param, low, high in row.dates:
-        yield own | {"param": param, "low": low, "high": high}
+    for param, low, high, held in row.dates:
+        yield own | {"param": param, "low": low, "high": high, "held": held}
+
+
+def _named(row: Row, values: Sequence[QuantityValue | PositionValue]) -> Iterator[dict[str, Any]]:
+    own = {"type": row.stored.type, "id": row.stored.id}
+    for one in values:
+        yield own | one._asdict()
 
 
 def _json(values: list[dict[str, Any]]) -> str:
