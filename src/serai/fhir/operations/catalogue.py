@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from serai.fhir.operations import everything
 from serai.fhir.operations.operation import Level, Operation
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (everything.PATIENT, everything.ENCOUNTER)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:
