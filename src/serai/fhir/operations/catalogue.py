@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from serai.fhir.operations import everything
+from serai.fhir.operations import everything, summary
 from serai.fhir.operations.operation import Level, Operation
 
-OPERATIONS: Final[tuple[Operation, ...]] = (everything.PATIENT, everything.ENCOUNTER)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    everything.PATIENT,
+    everything.ENCOUNTER,
+    summary.SUMMARY,
+)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:
