@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from serai.fhir.operations import everything, summary
+from serai.fhir.operations import document, everything, lastn, match, summary
 from serai.fhir.operations.operation import Level, Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     everything.PATIENT,
     everything.ENCOUNTER,
     summary.SUMMARY,
+    match.MATCH,
+    lastn.LASTN,
+    document.DOCUMENT,
 )
 
 
