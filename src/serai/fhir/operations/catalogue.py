@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from serai.fhir.operations import document, everything, lastn, match, summary
+from serai.fhir.operations import diff, document, everything, lastn, match, summary
 from serai.fhir.operations.operation import Level, Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -14,6 +14,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     match.MATCH,
     lastn.LASTN,
     document.DOCUMENT,
+    diff.DIFF,
 )
 
 

@@ -9,6 +9,7 @@ set: u of a birth date is about 1/25,000 days in use, of a sex 1/2, of a family 
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ def score(one: Data, other: Data) -> float:
         "phone": _sets(phones(one), phones(other)),
         "address": _sets(places(one), places(other)),
     }
-    return sum([WEIGHTS[field, how] for field, how in compared.items() if how is not None])
+    return math.fsum([WEIGHTS[field, how] for field, how in compared.items() if how is not None])
 
 
 def grade(bits: float, one: Data, other: Data) -> str:
