@@ -68,7 +68,7 @@ def grade(bits: float, one: Data, other: Data) -> str:
 
 def probability(bits: float) -> float:
     """Between 0 and 1; at 12 bits, where a match is probable, a half."""
-    return round(1 / (1 + 2.0 ** min(max(12.0 - bits, -40.0), 40.0)), 4)
+    return round(1 / (1 + math.exp2(min(max(12.0 - bits, -40.0), 40.0))), 4)
 
 
 def identifiers(patient: Data) -> set[str]:
