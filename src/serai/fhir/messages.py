@@ -55,6 +55,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "fhir.unknown-patient": "The patient it is about is not known here.",
     "fhir.unknown-type": "{type} is not an R4 resource type.",
     "fhir.written-twice": "The same resource is written twice.",
+    "match.several-certain": "Several patients match with certainty.",
     "operation.bad-parameter": "The parameter {parameter} must be {expected}.",
     "operation.parameter-missing": "The parameter {parameter} is missing.",
     "operation.parameter-twice": "The parameter {parameter} can be given only once.",

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from serai.fhir.operations import diff, document, everything, lastn, match, summary
 from serai.fhir.operations.operation import Level, Operation
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    everything.PATIENT,
+    everything.ENCOUNTER,
+    summary.SUMMARY,
+    match.MATCH,
+    lastn.LASTN,
+    document.DOCUMENT,
+    diff.DIFF,
+)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from serai.fhir.body import Body, stamp
 from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.search import romanised
 from serai.fhir.search.extract import compartment, index
 from serai.fhir.search.folding import fold
 from serai.fhir.search.indexed import Indexed, PositionValue, QuantityValue
@@ -69,7 +70,7 @@ def make(
             method=method,
         ),
         patients=patients(body.type, id, indexed, base),
-        keys=tuple(of_index(body.type, indexed, base=base)),
+        keys=_keys(body, indexed, base),
         strings=tuple(sorted(strings, key=lambda one: one[:3])),
         dates=tuple(
             (one.param, one.low or EARLIEST, one.high or LATEST, one.held) for one in indexed.dates
@@ -77,6 +78,14 @@ def make(
         quantities=indexed.quantities,
         positions=indexed.positions,
     )
+
+
+def _keys(body: Body, indexed: Indexed, base: str) -> tuple[int, ...]:
+    """Equality search values; of a Patient also the names in Latin letters."""
+    made = of_index(body.type, indexed, base=base)
+    if body.type == "Patient":
+        made = sorted({*made, *romanised.keys_of(body.data)})
+    return tuple(made)
 
 
 def patients(kind: str, id: str, indexed: Indexed, base: str) -> tuple[str, ...]:
