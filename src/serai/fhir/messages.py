@@ -75,6 +75,21 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.total": "_total takes none, estimate or accurate.",
     "search.unknown-parameter": "{type} has no search parameter {parameter}.",
     "search.unsupported-parameter": "The search parameter {parameter} is not offered.",
+    "terminology.circle": "The hierarchy of code {code} is circular.",
+    "terminology.code-twice": "The code {code} is given twice.",
+    "terminology.filter": "The filter {op} on {property} is not offered.",
+    "terminology.filter-too-long": "A filter has at most {most} characters.",
+    "terminology.incomplete": "The codes of {url} are not all known here.",
+    "terminology.regex": "This regular expression cannot be used; it has at most {most} "
+    "characters, no back-references and no look-around.",
+    "terminology.too-costly": "More than {most}; ask for a part of it.",
+    "terminology.too-deep": "The hierarchy at code {code} has more than {most} levels.",
+    "terminology.too-many-ancestors": "A code stands below more than {most} others.",
+    "terminology.too-many-rules": "The value set has more than {most} rules.",
+    "terminology.unknown-code": "The code {code} is not known in {system}.",
+    "terminology.unknown-system": "The code system {url} is not known here.",
+    "terminology.unknown-value-set": "The value set {url} is not known here.",
+    "terminology.value-set-circle": "The value set {url} includes itself.",
 }
 
 

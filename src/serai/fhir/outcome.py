@@ -60,6 +60,7 @@ _BY_KEY = {
     "search.several-matches": "multiple-matches",
     "bundle.type": "not-supported",
     "bundle.method": "not-supported",
+    "terminology.too-costly": "too-costly",
 }
 
 
