@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from serai.fhir.operations.closure import CLOSURE
+from serai.fhir.operations.expand import EXPAND
+from serai.fhir.operations.lookup import LOOKUP
 from serai.fhir.operations.operation import Level, Operation
+from serai.fhir.operations.subsumes import SUBSUMES
+from serai.fhir.operations.translate import TRANSLATE
+from serai.fhir.operations.validate_code import VALIDATE_IN_SYSTEM, VALIDATE_IN_VALUE_SET
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    CLOSURE,
+    EXPAND,
+    LOOKUP,
+    SUBSUMES,
+    TRANSLATE,
+    VALIDATE_IN_SYSTEM,
+    VALIDATE_IN_VALUE_SET,
+)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:

@@ -19,7 +19,7 @@ async def stage(tx: Connection, systems: Sequence[tuple[int, Data]]) -> None:
     """Copies the concepts of several resources; `staging.begin` and `finish` stand around it."""
     async with staging.copying(tx, staging.COPY_CONCEPTS) as copy:
         for id, data in systems:
-            for position, (one, _) in enumerate(_walk(data.get("concept"))):
+            for position, (one, _) in enumerate(walk(data.get("concept"))):
                 await copy.concept(id, concept(one, position))
     async with staging.copying(tx, staging.COPY_EDGES) as copy:
         for id, data in systems:
@@ -45,7 +45,7 @@ def concept(one: Data, position: int) -> Concept:
     )
 
 
-def _walk(concepts: list[Data] | None) -> Iterator[tuple[Data, str | None]]:
+def walk(concepts: list[Data] | None) -> Iterator[tuple[Data, str | None]]:
     """Every concept with the code that it stands under."""
     stack: list[tuple[Data, str | None]] = [(one, None) for one in reversed(concepts or [])]
     while stack:
@@ -56,7 +56,7 @@ def _walk(concepts: list[Data] | None) -> Iterator[tuple[Data, str | None]]:
 
 def _edges(data: Data) -> Iterator[tuple[str, str]]:
     """Child and parent: by nesting and by the properties R4 §4.9.12.1 defines."""
-    for one, parent in _walk(data.get("concept")):
+    for one, parent in walk(data.get("concept")):
         if parent is not None:
             yield one["code"], parent
         for each in one.get("property", []):

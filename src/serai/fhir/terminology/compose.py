@@ -48,6 +48,11 @@ class Composed:
     systems: dict[str, System] = field(default_factory=dict)
     has_regex: bool = False
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a code can come twice: of several rules, or enumerated twice."""
+        return " UNION ALL " in self.sql or "m.rule" in self.sql
+
 
 class Composer:
     """Writes one statement's value sets; `values` are its parameters."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serai.fhir.body import Data
-from serai.kernel.errors import Invalid, TooLarge, Unsupported
+from serai.kernel.errors import Invalid, TooLarge
 
 # Gives a value its place in the statement.
 Put = Callable[[Any], str]
@@ -22,10 +22,10 @@ _OF = "SELECT {wanted} FROM terminology_concept WHERE system = {system} AND code
 
 
 def condition(one: Data, system: int, put: Put) -> str:
-    """Invalid or Unsupported for what cannot be evaluated: never silently the whole system."""
+    """Invalid for what cannot be evaluated: never silently the whole system."""
     operator = OPERATORS.get(one.get("op", ""))
     if operator is None:
-        raise Unsupported("terminology.filter", property=_named(one), op=str(one.get("op"))[:20])
+        raise Invalid("terminology.filter", property=_named(one), op=str(one.get("op"))[:20])
     return operator(one["property"], str(one.get("value", "")), put(system), put)
 
 
@@ -43,7 +43,7 @@ def _named(one: Data) -> str:
 
 def _hierarchy(property: str, operator: str) -> None:
     if property not in (*_ITSELF, "parent"):
-        raise Unsupported("terminology.filter", property=property[:64], op=operator)
+        raise Invalid("terminology.filter", property=property[:64], op=operator)
 
 
 def _descendent_of(property: str, value: str, system: str, put: Put) -> str:

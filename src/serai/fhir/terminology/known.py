@@ -78,6 +78,8 @@ class Known:
     systems: dict[str, System] = field(default_factory=dict)
     # Versions to use where a rule names none: system → version.
     versions: Mapping[str, str] = field(default_factory=dict)
+    # Versions to use whatever a rule names.
+    forced: Mapping[str, str] = field(default_factory=dict)
 
     def value_set(self, canonical: str) -> Definition | None:
         found = self.sets.get(canonical)
@@ -86,7 +88,7 @@ class Known:
         return found
 
     def system(self, url: str, version: str | None = None) -> System | None:
-        version = version or self.versions.get(url)
+        version = self.forced.get(url) or version or self.versions.get(url)
         return self.systems.get(f"{url}|{version}" if version else url)
 
     def with_inline(self, canonical: str, definition: Definition) -> Known:
@@ -99,15 +101,17 @@ async def resolve(
     sets: Iterable[str] = (),
     systems: Iterable[str] = (),
     versions: Mapping[str, str] | None = None,
+    forced: Mapping[str, str] | None = None,
 ) -> Known:
     """One round trip; a second try after HL7's package was brought in because of it."""
-    wanted_sets, versions = sorted(set(sets)), versions or {}
-    chosen = {f"{url}|{version}" for url, version in versions.items()}
+    wanted_sets, versions, forced = sorted(set(sets)), versions or {}, forced or {}
+    pinned = [*versions.items(), *forced.items()]
+    chosen = {f"{url}|{version}" for url, version in pinned}
     wanted_systems = sorted({*systems, *chosen, *_ALWAYS})
-    known = await _resolve(connection, wanted_sets, wanted_systems, versions)
+    known = await _resolve(connection, wanted_sets, wanted_systems)
     if _lacks(known, wanted_sets, systems) and await packaged.ensure(connection):
-        known = await _resolve(connection, wanted_sets, wanted_systems, versions)
-    return known
+        known = await _resolve(connection, wanted_sets, wanted_systems)
+    return replace(known, versions=versions, forced=forced)
 
 
 def _lacks(known: Known, sets: Iterable[str], systems: Iterable[str]) -> bool:
@@ -128,11 +132,9 @@ def _lacks(known: Known, sets: Iterable[str], systems: Iterable[str]) -> bool:
     )
 
 
-async def _resolve(
-    connection: Connection, sets: list[str], systems: list[str], versions: Mapping[str, str]
-) -> Known:
+async def _resolve(connection: Connection, sets: list[str], systems: list[str]) -> Known:
     cursor = await connection.execute(RESOLVE, {"sets": sets, "systems": systems})
-    known = Known(versions=versions)
+    known = Known()
     for kind, canonical, *row in await cursor.fetchall():
         _take(known, kind, canonical, row)
     return known
