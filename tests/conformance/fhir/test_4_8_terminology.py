@@ -305,8 +305,12 @@ TRANSLATIONS: list[tuple[Params, bool, list[tuple[str, str | None]]]] = [
 
 async def test_translate(db: Database, store: FhirStore, fhir: httpx.AsyncClient) -> None:
     await keep(db, store, MAP)
+    places: list[tuple[str, Params]] = [
+        ("ConceptMap", {"url": MAP["url"]}),
+        ("ConceptMap/map", {}),
+    ]
     for params, result, matches in TRANSLATIONS:
-        for where, more in (("ConceptMap", {"url": MAP["url"]}), ("ConceptMap/map", {})):
+        for where, more in places:
             answer = await fhir.get(f"{where}/$translate", params={**params, **more})
             found = [
                 {part["name"]: part for part in one["part"]}
