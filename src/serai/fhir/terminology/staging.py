@@ -35,7 +35,12 @@ CREATE INDEX IF NOT EXISTS staged_concept_id ON staged_concept (id);
 CREATE INDEX IF NOT EXISTS staged_link_child ON staged_link (child);
 CREATE INDEX IF NOT EXISTS staged_link_parent ON staged_link (parent);
 """
-EMPTY = "TRUNCATE staged_concept, staged_edge, staged_link"
+IS_THERE = "SELECT to_regclass('pg_temp.staged_link') IS NOT NULL"
+EMPTY = "DELETE FROM staged_concept; DELETE FROM staged_edge; DELETE FROM staged_link"
+
+# Fewer rows than this are planned well enough without statistics.
+MANY = 2_000
+HOW_MANY = "SELECT count(*) FROM staged_concept"
 
 COPY_CONCEPTS = """COPY staged_concept (system, code, display, definition, inactive, abstract,
     position, facts, words, designations, properties) FROM STDIN"""
@@ -118,7 +123,9 @@ class Copying:
 
 async def begin(tx: Connection) -> None:
     """An empty staging area, in the caller's transaction."""
-    await tx.execute(CREATE)
+    row = await (await tx.execute(IS_THERE)).fetchone()
+    if not (row and row[0]):
+        await tx.execute(CREATE)
     await tx.execute(EMPTY)
 
 
@@ -133,9 +140,13 @@ async def finish(tx: Connection) -> None:
     row = await (await tx.execute(TWICE)).fetchone()
     if row is not None:
         raise Invalid("terminology.code-twice", code=str(row[0])[:100])
-    await tx.execute("ANALYZE staged_concept, staged_edge")
+    row = await (await tx.execute(HOW_MANY)).fetchone()
+    many = row is not None and row[0] > MANY
+    if many:
+        await tx.execute("ANALYZE staged_concept, staged_edge")
     await tx.execute(LINK)
-    await tx.execute("ANALYZE staged_link")
+    if many:
+        await tx.execute("ANALYZE staged_link")
     await _settle(tx)
     await tx.execute(MOVE)
     await tx.execute(EMPTY)
