@@ -15,6 +15,7 @@ from serai import __version__
 from serai.care import chart, consultation
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
+from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.imaging import dicomweb, viewer
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
@@ -32,6 +33,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     """The store with every capability's guards; whoever writes, the rules hold."""
     store = FhirStore(base=f"{settings.public_url}/fhir")
     consultation.register_guards(store)
+    keep_terminology(store)
     return store
 
 

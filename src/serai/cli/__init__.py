@@ -20,6 +20,7 @@ MODULES = {
     "user": "serai.cli.user",
     "token": "serai.cli.token",
     "network": "serai.cli.network",
+    "terminology": "serai.cli.terminology",
     "check": "serai.cli.check",
 }
 

@@ -60,6 +60,10 @@ _BY_KEY = {
     "search.several-matches": "multiple-matches",
     "bundle.type": "not-supported",
     "bundle.method": "not-supported",
+    "terminology.filter": "not-supported",
+    "terminology.incomplete": "not-found",
+    "terminology.not-offered": "not-supported",
+    "terminology.too-costly": "too-costly",
 }
 
 

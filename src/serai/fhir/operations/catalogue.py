@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from serai.fhir.operations import diff, document, everything, lastn, match, summary
+from serai.fhir.operations.closure import CLOSURE
+from serai.fhir.operations.expand import EXPAND
+from serai.fhir.operations.lookup import LOOKUP
 from serai.fhir.operations.operation import Level, Operation
+from serai.fhir.operations.subsumes import SUBSUMES
+from serai.fhir.operations.translate import TRANSLATE
+from serai.fhir.operations.validate_code import VALIDATE_IN_SYSTEM, VALIDATE_IN_VALUE_SET
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     everything.PATIENT,
@@ -15,6 +21,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     lastn.LASTN,
     document.DOCUMENT,
     diff.DIFF,
+    CLOSURE,
+    EXPAND,
+    LOOKUP,
+    SUBSUMES,
+    TRANSLATE,
+    VALIDATE_IN_SYSTEM,
+    VALIDATE_IN_VALUE_SET,
 )
 
 
