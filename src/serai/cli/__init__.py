@@ -20,6 +20,7 @@ MODULES = {
     "user": "serai.cli.user",
     "token": "serai.cli.token",
     "network": "serai.cli.network",
+    "fhir": "serai.cli.fhir",
     "check": "serai.cli.check",
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from serai.fhir.operations.operation import Level, Operation
+from serai.fhir.operations.validate import VALIDATE
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (VALIDATE,)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:
