@@ -28,7 +28,10 @@ async def load_ips(db: Database, tmp_path: Path) -> packages.Loaded:
 
 
 async def test_the_ips_examples_fit_their_profiles(db: Database, tmp_path: Path) -> None:
-    await load_ips(db, tmp_path)
+    loaded = await load_ips(db, tmp_path)
+    assert loaded.written == 70
+    assert [name for name, _ in loaded.refused] == ["ImplementationGuide/hl7.fhir.uv.ips"]
+    assert (await load_ips(db, tmp_path)).written == 0
     failing: dict[str, list[str]] = {}
     names = sorted(one.stem for one in (IPS / "example").glob("*.json"))
     assert len(names) == 44

@@ -13,6 +13,7 @@ from serai.fhir.packages.archive import Package
 from serai.fhir.search.keys import key
 from serai.fhir.store import FhirStore, Write
 from serai.fhir.store.rows import check
+from serai.fhir.validation import validate
 from serai.fhir.visibility import clause
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Invalid
@@ -48,9 +49,10 @@ async def load(
     """Loading again writes only what has changed. What R4 does not allow is left out and told:
     published packages do hold such resources."""
     written = 0
-    refused = tuple(_refused(package.resources))
+    tidied = [_without_unsafe_narrative(one) for one in package.resources]
+    refused = tuple(_refused(tidied))
     without = {name for name, _ in refused}
-    resources = [one for one in package.resources if _name(one) not in without]
+    resources = [one for one in tidied if _name(one) not in without]
     for start in range(0, len(resources), CHUNK):
         chunk = resources[start : start + CHUNK]
         async with db.transaction() as tx:
@@ -62,6 +64,15 @@ async def load(
     async with db.transaction() as tx:
         await tx.execute(REMEMBER, (package.name, package.version, count, now))
     return Loaded(package.name, package.version, count, now, written, refused)
+
+
+def _without_unsafe_narrative(body: Body) -> Body:
+    """HL7's publisher writes narratives that the standard does not allow; the definition is
+    what is wanted."""
+    found = {one.key for one in validate(body.data) if one.severity == "error"}
+    if "fhir.narrative-unsafe" not in found:
+        return body
+    return of({name: value for name, value in body.data.items() if name != "text"})
 
 
 def _refused(resources: Iterable[Body]) -> Iterator[tuple[str, Invalid]]:

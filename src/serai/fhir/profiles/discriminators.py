@@ -9,6 +9,7 @@ from typing import Any
 
 from serai.fhir.profiles import bindings, references, walk
 from serai.fhir.profiles.model import Node, Slicing, core_type
+from serai.fhir.profiles.report import Report
 from serai.fhir.profiles.scene import Known, Scope
 from serai.fhir.profiles.values import Item, children, data_types, has_pattern, is_equal
 from serai.fhir.validation.findings import below
@@ -137,6 +138,25 @@ def _fixes(node: Node) -> bool:
     if node.fixed or node.pattern:
         return True
     return any(_fixes(one) for child in node.children.values() for one in (child, *child.slices))
+
+
+def explain(
+    node: Node, how: Slicing, item: Item, scope: Scope, known: Known, report: Report
+) -> None:
+    """What the profile that marks the slice says of the resource in its place."""
+    for kind, path in how.discriminators:
+        steps = STEP.findall(path)
+        said: Node | None = node
+        spots = [Spot(item)]
+        for step in steps:
+            spots = [one for spot in spots for one in _follow(step, spot, scope, known)]
+            said = _node_below(step, said, known) if said is not None else None
+        if kind != "profile" or said is None:
+            continue
+        urls = [url for one in said.types for url in one.profiles if core_type(url) is None]
+        made = [walk.report_on(url, spot.item, scope, known) for url in urls for spot in spots]
+        for issue in (issue for one in made if one is not None for issue in one.issues):
+            report.take(issue)
 
 
 def _follow(step: tuple[str, ...], spot: Spot, scope: Scope, known: Known) -> list[Spot]:

@@ -55,6 +55,23 @@ def sorted_into(node: Node, items: list[Item], scope: Scope, known: Known) -> Pl
     return Places(of_items, doubtful)
 
 
+def misfits(
+    node: Node, items: list[Item], places: Places, scope: Scope, known: Known, report: Report
+) -> None:
+    """A required slice that is told by its profile is missing: what keeps an item of its type
+    from being it is what the sender wants to know."""
+    how = rule(node)
+    types = tuple(one for one in how.discriminators if one[0] != "profile")
+    if not types or types == how.discriminators:
+        return
+    by_type = Slicing(types, how.rules, how.ordered)
+    for one in node.slices:
+        if one.minimum and not any(at is one for at in places.of_items):
+            for item, at in zip(items, places.of_items, strict=True):
+                if at is None and discriminators.fits(one, by_type, item, scope, known):
+                    discriminators.explain(one, how, item, scope, known, report)
+
+
 def check(node: Node, items: list[Item], places: Places, place: Place, report: Report) -> None:
     """How many each slice has, what may stand outside, and in which order."""
     for one in node.slices:

@@ -163,6 +163,7 @@ def _check_group(
         if place is not None:
             check_value(place, item, scope, known, report)
     slicing.check(node, items, places, below(owner.place, node.name), report)
+    slicing.misfits(node, items, places, scope, known, report)
     for one in node.slices:
         if one.slices:
             _check_slices_of(one, items, places, owner, scope, known, report)
