@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from serai.fhir.profiles.messages import MESSAGES as PROFILE_MESSAGES
 from serai.fhir.validation import MESSAGES as VALIDATION_MESSAGES
 from serai.web import wording
 
 MESSAGES: Final[Mapping[str, str]] = {
+    **PROFILE_MESSAGES,
     **VALIDATION_MESSAGES,
     "auth.required": "Sign in or send a bearer token.",
     "auth.scope": "This access does not cover that.",
@@ -61,6 +63,12 @@ MESSAGES: Final[Mapping[str, str]] = {
     "operation.parameter-twice": "The parameter {parameter} can be given only once.",
     "operation.unknown": "There is no operation {operation} here.",
     "operation.unknown-parameter": "The operation has no parameter {parameter}.",
+    "package.fhir-version": "The package is for FHIR {found}; this server needs {wanted}.",
+    "package.manifest": "{file} is no FHIR package: package/package.json is missing or unreadable.",
+    "package.path": "The package holds a file outside its folder: {file}.",
+    "package.resource": "{file} in the package cannot be read ({reason}).",
+    "package.too-large": "The package is too large (at {file}).",
+    "package.unreadable": "{file} is not a readable .tgz archive.",
     "patch.already-there": "The element has a value already; replace it.",
     "patch.base64": "The patch in the Binary is not base64.",
     "patch.format": "Send application/json-patch+json, or a FHIRPath Patch as Parameters.",
@@ -143,6 +151,9 @@ MESSAGES: Final[Mapping[str, str]] = {
     "terminology.unknown-system": "The code system {url} is not known here.",
     "terminology.unknown-value-set": "The value set {url} is not known here.",
     "terminology.value-set-circle": "The value set {url} includes itself.",
+    "validate.good": "All OK.",
+    "validate.instance": "The mode {mode} is asked of an instance: [type]/[id]/$validate.",
+    "validate.type": "The mode {mode} is asked of a type: [type]/$validate.",
 }
 
 

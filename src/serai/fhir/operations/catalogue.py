@@ -29,6 +29,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     VALIDATE_IN_SYSTEM,
     VALIDATE_IN_VALUE_SET,
 )
+from serai.fhir.operations.validate import VALIDATE
+
+OPERATIONS: Final[tuple[Operation, ...]] = (VALIDATE,)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:
