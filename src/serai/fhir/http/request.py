@@ -152,4 +152,5 @@ def _prefer(headers: Headers) -> Prefer:
     return Prefer(
         returns=returns if returns in RETURNS else "representation",
         handling=handling if handling in HANDLINGS else "strict",
+        respond_async="respond-async" in wishes,
     )

@@ -19,7 +19,7 @@ PRIVATE = {"cache-control": "no-store"}
 
 
 def responded(request: Request, reply: Reply) -> Response:
-    headers = dict(PRIVATE)
+    headers = {**PRIVATE, **dict(reply.headers)}
     if reply.stored is not None:
         headers["etag"] = reply.etag or ""
         headers["last-modified"] = format_datetime(
