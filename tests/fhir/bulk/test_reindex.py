@@ -9,8 +9,8 @@ from tests.fhir.bulk.conftest import Node
 from tests.fhir.bulk.test_export import CITY, keep, observation, patient
 from tests.fhir.conftest import MACHINE
 
-from serai.platform.jobs import cancel, find
 from serai.kernel.clock import utc_now
+from serai.platform.jobs import cancel, find
 
 WIPE = """WITH strings AS (DELETE FROM fhir_string), dates AS (DELETE FROM fhir_date)
     UPDATE fhir_resource SET keys = '{}', patients = '{}'"""

@@ -52,7 +52,8 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
         if path[1:] == ("_search",):
             _require_type(request.headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
-        else:
+        elif raw or not path[-1:] or not path[-1].startswith("$"):
+            # An operation without parameters has no body, and then no type of one.
             _require_type(request.headers, JSON_TYPES, "fhir.content-type")
     return Asked(
         method=method,
