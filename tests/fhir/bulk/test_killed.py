@@ -19,7 +19,10 @@ from tests.fhir.bulk.conftest import ASYNC, Node, until_over
 pytestmark = pytest.mark.timeout(150)
 
 RESOURCES = 24_000
-JOBS = "import asyncio; from serai.serving.jobs import run; from serai.platform.settings import Settings; asyncio.run(run(Settings(), lambda: None))"
+JOBS = """import asyncio
+from serai.platform.settings import Settings
+from serai.serving.jobs import run
+asyncio.run(run(Settings(), lambda: None))"""
 
 FILL = """INSERT INTO fhir_resource (type, id, version, last_updated, method, content)
     SELECT 'Basic', 'b' || n, 1, now(), 'PUT',
