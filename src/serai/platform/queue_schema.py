@@ -12,19 +12,22 @@ APPLY = "INSERT INTO job_queue_schema (migration) VALUES (%s)"
 
 
 def bring_up(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    """Apply what is missing, all or nothing; whoever calls holds the lock of migrations."""
+    """Apply what is missing; whoever calls holds the lock of migrations."""
     shipped = _shipped()
-    with connection.transaction():
-        applied = {str(row[0]) for row in connection.execute(APPLIED)}
-        missing = [path for path in shipped if path.name not in applied]
-        if not applied:
-            # The library's whole schema, which contains every migration it ships.
-            _run(connection, shipped[0].parents[1] / "schema.sql")
-        else:
-            for path in missing:
-                _run(connection, path)
-        for path in missing:
-            connection.execute(APPLY, (path.name,))
+    applied = {str(row[0]) for row in connection.execute(APPLIED)}
+    if not applied:
+        # The library's whole schema, which contains every migration it ships.
+        with connection.transaction():
+            connection.execute((shipped[0].parents[1] / "schema.sql").read_bytes())
+            for path in shipped:
+                connection.execute(APPLY, (path.name,))
+        return
+    for path in shipped:
+        if path.name not in applied:
+            # Each commits by itself: PostgreSQL lets no transaction use an enum value it added.
+            with connection.transaction():
+                connection.execute(path.read_bytes())
+                connection.execute(APPLY, (path.name,))
 
 
 def _shipped() -> list[Path]:
@@ -34,7 +37,3 @@ def _shipped() -> list[Path]:
     assert found is not None
     assert found.origin is not None
     return sorted((Path(found.origin).parent / "sql" / "migrations").glob("*.sql"))
-
-
-def _run(connection: psycopg.Connection[tuple[object, ...]], path: Path) -> None:
-    connection.execute(path.read_bytes())

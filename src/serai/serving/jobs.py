@@ -7,7 +7,10 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
@@ -16,8 +19,9 @@ from serai.platform import queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.queue import Runner
-from serai.platform.running import Work, stopped_within
+from serai.platform.running import Running, Work, stopped_within
 from serai.platform.settings import Settings
+from serai.serving.lean import load_after_all
 
 CONNECTIONS = 6
 AGAIN_IN_S = 5.0
@@ -34,8 +38,16 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
     """What is done for each kind of job."""
     return {
         "export": partial(exporting.run, blobs=blobs, keep_hours=settings.export_hours),
+        "import": partial(_import, store=store, blobs=blobs, keep_hours=settings.export_hours),
         "reindex": partial(reindexing.run, base=store.base),
     }
+
+
+async def _import(running: Running, **given: Any) -> timedelta | None:
+    """Its code is loaded with the first import, not with every start."""
+    load_after_all("rich")
+    work: Work = partial(import_module("serai.exchange.importing.jobs").run, **given)
+    return await work(running)
 
 
 def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:

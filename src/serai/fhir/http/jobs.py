@@ -84,7 +84,7 @@ async def _answer(request: Request, actor: Actor, job: Job) -> Response:
         reason = text(job.error, job.error_details)
         failed = outcome.of_error(Unavailable("job.failed", reason=reason))
         return Response(failed, 500, PRIVATE, MEDIA_TYPE)
-    if job.kind != "export":
+    if job.kind == "reindex":
         return _response(200, {"resourceType": "Parameters", "parameter": _counts(job)})
     async with _db(request).connection() as connection:
         made = await files.of_job(connection, job.id)
@@ -119,12 +119,14 @@ def _counts(job: Job) -> list[dict[str, Any]]:
 
 
 def manifest(job: Job, made: list[File], base: str) -> dict[str, Any]:
-    """What an export made (IG, "Response - Complete Status")."""
+    """What an export made, or what an import refused (IG, "Response - Complete Status")."""
     listed: dict[str, Any] = {
         "transactionTime": instant(transaction_time(job.state, job.asked_at)),
         "request": job.parameters["request"],
         "requiresAccessToken": True,
     }
+    if job.kind == "import":
+        listed["extension"] = {"imported": job.done}
     for name in ("output", "deleted", "error"):
         listed[name] = [
             {"type": one.type, "url": f"{base}/jobs/{job.id}/{one.name}", "count": one.count}

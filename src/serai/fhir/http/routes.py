@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from serai.fhir.bundle import batch, entries, transaction
-from serai.fhir.http import jobs
+from serai.fhir.http import jobs, uploads
 from serai.fhir.http.capabilities import statement
 from serai.fhir.http.request import base_of, negotiate, pairs, path_of, read_request
 from serai.fhir.http.response import refused, responded
@@ -32,6 +32,7 @@ def routes() -> list[BaseRoute]:
     """Everything under /fhir. Needs `app.state.db`, `.fhir` and `.blobs`."""
     return [
         Route("/fhir", serve, methods=METHODS),
+        Route("/fhir/$import", uploads.serve, methods=METHODS),
         Route("/fhir/jobs/{id}", jobs.serve, methods=METHODS),
         Route("/fhir/jobs/{id}/{name}", jobs.download, methods=METHODS),
         Route("/fhir/{path:path}", serve, methods=METHODS),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from serai.fhir.operations import export, reindex
+from serai.fhir.operations import export, importing, reindex
 from serai.fhir.operations.operation import Level, Operation
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*export.OPERATIONS, reindex.OPERATION)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *export.OPERATIONS,
+    importing.OPERATION,
+    reindex.OPERATION,
+)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:
