@@ -10,8 +10,11 @@ from tests.fhir.bulk.conftest import ASYNC, Node
 from tests.fhir.conftest import MACHINE
 
 from serai.fhir import body
+from serai.fhir.bulk import exporting
 from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
+from serai.platform import jobs
+from serai.platform.running import Running
 
 CITY = Actor(
     "city",
@@ -200,6 +203,22 @@ async def test_a_cancelled_export_never_starts(node: Node) -> None:
             await connection.execute("SELECT status, done FROM fhir_job ORDER BY id")
         ).fetchall()
     assert rows == [("cancelled", 0), ("done", 2)]
+
+
+async def test_an_export_cancelled_while_it_writes_leaves_no_file(node: Node) -> None:
+    await two_hospitals(node)
+    async with node.client() as client:
+        kicked = await client.get("$export", headers=ASYNC)
+    id = kicked.headers["content-location"].rpartition("/")[2]
+    async with node.db.connection() as connection:
+        job = await jobs.begin(connection, id, now=utc_now())
+        assert job is not None
+        running = Running(node.db, job)
+        await exporting._plan(running)
+        await jobs.cancel(connection, id, now=utc_now())
+    with pytest.raises(jobs.Moved):
+        await exporting.run(running, blobs=node.blobs, keep_hours=1)
+    assert [path for path in (node.settings.home / "blobs").rglob("*") if path.is_file()] == []
 
 
 async def test_20_000_resources_come_in_several_files_each_once(node: Node) -> None:

@@ -19,6 +19,7 @@ from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection
+from serai.platform.jobs import Moved
 from serai.platform.running import Running
 
 PAGE = 500
@@ -109,6 +110,17 @@ async def _part(running: Running, blobs: Blobs) -> None:
     part = Part(kind, resource_type, state["after"])
     digest = await blobs.put(_lines(running, part))
     after = {"at": state["at"] + 1, "after": ""} if part.exhausted else {"after": part.after}
+    try:
+        await _listed(running, blobs, part, digest, state | after)
+    except Moved:
+        await files.drop(running.db, blobs, digest)
+        raise
+
+
+async def _listed(
+    running: Running, blobs: Blobs, part: Part, digest: str, after: dict[str, Any]
+) -> None:
+    """The file in the job's list and the checkpoint behind it; or neither, to be done again."""
     async with running.db.transaction() as tx:
         if part.count and not await files.record(
             tx,
@@ -120,14 +132,9 @@ async def _part(running: Running, blobs: Blobs) -> None:
             count=part.count,
         ):
             return
-        await running.move(tx, state | after, done=running.job.done + part.count)
+        await running.move(tx, after, done=running.job.done + part.count)
     if not part.count:
-        await _drop_empty(blobs, digest)
-
-
-async def _drop_empty(blobs: Blobs, digest: str) -> None:
-    """Nothing lists a file without lines."""
-    await blobs.delete(digest)
+        await files.drop(running.db, blobs, digest)
 
 
 async def _lines(running: Running, part: Part) -> AsyncIterator[bytes]:

@@ -80,6 +80,14 @@ async def forget(db: Database, blobs: Blobs, jobs: list[str]) -> None:
             await blobs.delete(digest)
 
 
+async def drop(db: Database, blobs: Blobs, digest: str) -> None:
+    """Delete a blob that was put and will not be listed, except when another job lists it."""
+    async with db.transaction() as tx:
+        await tx.execute(DELETING)
+        if not await (await tx.execute(LEFT, {"digests": [digest]})).fetchall():
+            await blobs.delete(digest)
+
+
 async def sweep(db: Database, blobs: Blobs) -> None:
     """Delete what jobs that are cancelled or expired have left."""
     async with db.connection() as connection:
