@@ -60,6 +60,12 @@ CANCEL = """UPDATE fhir_job SET status = 'cancelled', finished_at = coalesce(fin
 RESUME = """UPDATE fhir_job SET status = 'waiting', finished_at = NULL, expires_at = NULL
     WHERE id = %(id)s AND status = 'failed'"""
 
+# Open, but in nobody's queue: a worker that was stopped hard takes its entry along.
+LOST = """SELECT id FROM fhir_job j WHERE status IN ('waiting', 'running') AND NOT EXISTS (
+    SELECT FROM procrastinate_jobs q
+    WHERE q.args ->> 'job' = j.id AND q.status IN ('todo', 'doing'))
+    FOR UPDATE SKIP LOCKED"""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -181,6 +187,12 @@ async def resume(tx: Connection, id: str) -> bool:
     if cursor.rowcount == 1:
         await _defer(tx, id)
     return cursor.rowcount == 1
+
+
+async def requeue_lost(tx: Connection) -> None:
+    """Queue again what is open and stands in no queue."""
+    for (id,) in await (await tx.execute(LOST)).fetchall():
+        await _defer(tx, id)
 
 
 async def _defer(tx: Connection, id: str) -> None:

@@ -100,7 +100,7 @@ async def serve(runner: Runner, database_url: str, ready: Callable[[], None]) ->
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.open_async())
-        await _take_up_silent(app)
+        await _take_up_silent(app, runner.db)
         worker = asyncio.create_task(
             app.run_worker_async(
                 queues=[QUEUE],
@@ -113,21 +113,23 @@ async def serve(runner: Runner, database_url: str, ready: Callable[[], None]) ->
             )
         )
         ready()
-        await _watch(app, runner.stop, worker)
+        await _watch(app, runner, worker)
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
 
 
-async def _watch(app: App, stop: asyncio.Event, worker: asyncio.Task[None]) -> None:
+async def _watch(app: App, runner: Runner, worker: asyncio.Task[None]) -> None:
     """Take up what others left behind, until told to stop or the worker ends."""
-    while not worker.done() and not await stopped_within(stop, HEARTBEAT_S):
-        await _take_up_silent(app)
+    while not worker.done() and not await stopped_within(runner.stop, HEARTBEAT_S):
+        await _take_up_silent(app, runner.db)
     if worker.done():
         # Its reason, for the log; the supervisor starts this process again.
         worker.result()
 
 
-async def _take_up_silent(app: App) -> None:
+async def _take_up_silent(app: App, db: Database) -> None:
     for left in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=SILENT_AFTER_S):
         log.warning("job %s is taken up again", left.task_kwargs.get("job"))
         await app.job_manager.retry_job(left)
+    async with db.transaction() as tx:
+        await jobs.requeue_lost(tx)

@@ -80,3 +80,13 @@ async def test_a_waiting_job_says_so_and_a_cancelled_one_is_over(node: Node) -> 
         assert job is not None
         assert job.status == "cancelled"
         assert (await client.get(address)).status_code == 404
+
+
+async def test_a_job_that_fell_out_of_the_queue_is_done_all_the_same(node: Node) -> None:
+    await with_a_lost_index(node)
+    async with node.client() as client:
+        kicked = await client.post("Patient/$reindex")
+        async with node.db.connection() as connection:
+            await connection.execute("DELETE FROM procrastinate_jobs")
+        answer = await node.finished(client, kicked)
+    assert answer.status_code == 200
