@@ -21,7 +21,7 @@ def test_ctrl_c_stops_the_web_the_listener_and_the_database(
 ) -> None:
     server = serve(used_place)
     parts = server.children("serai.serving.part")
-    assert len(parts) == 2
+    assert len(parts) == 3
     assert server.get("/healthz") == 200
     assert server.get("/readyz") == 200
     assert len(database_processes(used_place.home)) == 1

@@ -7,6 +7,7 @@ from importlib.resources import as_file, files
 import psycopg
 
 from serai.kernel.errors import Unavailable
+from serai.platform.queue_schema import bring_up
 
 # Any number does, as long as every Serai process takes the same one.
 ONE_AT_A_TIME = "SELECT pg_advisory_lock(7236231)"
@@ -39,6 +40,7 @@ def migrate(url: str) -> None:
             raise Unavailable("database.newer-than-code", migrations=sorted(unknown))
         if applied != known_migrations():
             _apply(url)
+        bring_up(connection)
 
 
 def _applied(connection: psycopg.Connection[tuple[object, ...]]) -> frozenset[str]:

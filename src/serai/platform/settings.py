@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     node_modules: Path = Field(
         default=Path("node_modules"), description="Folder with the viewer and htmx from npm"
     )
+    export_hours: int = Field(
+        default=24, ge=1, le=24 * 30, description="Hours that the files of an export are kept"
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

@@ -13,3 +13,9 @@ def load_less() -> None:
     """For processes that only serve; to be called before anything else is imported."""
     for name in UNNEEDED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None refuses the import
+
+
+def load_after_all(name: str) -> None:
+    """For the rare work of a serving process that needs one of them."""
+    if name in sys.modules and sys.modules[name] is None:
+        del sys.modules[name]

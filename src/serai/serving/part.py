@@ -1,4 +1,4 @@
-"""What runs inside a part's process: ``python -m serai.serving.part web | dicom``."""
+"""What runs inside a part's process: ``python -m serai.serving.part web | dicom | jobs``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from serai.platform.logs import configure
 from serai.platform.settings import Settings
 
 # Each part loads only its own code: a module with `serve(settings, listening, ready)`.
-PARTS = {"web": "serai.serving.web", "dicom": "serai.serving.dicom"}
+PARTS = {
+    "web": "serai.serving.web",
+    "dicom": "serai.serving.dicom",
+    "jobs": "serai.serving.jobs",
+}
 
 LONGEST_ORDER = 1 << 16
 

@@ -39,6 +39,7 @@ def serve(
     with only_server(settings.home), listen(settings.host, settings.port) as web:
         require_free(settings.dimse_host, settings.dimse_port)
         parts.add("dicom", "dicom")
+        parts.add("jobs", "jobs")
         for number in range(2, settings.workers + 1):
             parts.add(f"web {number}", "web")
         # Closed once more outside; here, because the parts must go before their database.

@@ -4,7 +4,7 @@ for another."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serai.exchange.importing import limits
 from serai.exchange.importing.reading import Part
@@ -30,23 +30,35 @@ class Chunk:
 
 def chunks(parts: Iterable[Part]) -> Iterator[Chunk]:
     """The parts in their order, in chunks that fit one transaction."""
-    waiting: list[Part] = []
+    waiting = _Waiting()
     for part in parts:
-        if waiting and not _fits(waiting, part):
-            yield Chunk(waiting, last=False)
-            waiting = []
-        waiting.append(part)
-    if waiting:
-        yield Chunk(waiting, last=True)
+        if waiting.parts and not waiting.fits(part):
+            yield Chunk(waiting.parts, last=False)
+            waiting = _Waiting()
+        waiting.add(part)
+    if waiting.parts:
+        yield Chunk(waiting.parts, last=True)
 
 
-def _fits(waiting: Sequence[Part], part: Part) -> bool:
-    """Two writes to the same resource, or under the same condition, cannot share one."""
-    targets = frozenset().union(*(one.targets for one in waiting))
-    return (
-        part.alone
-        and all(one.alone for one in waiting)
-        and len(waiting) < limits.RESOURCES_AT_ONCE
-        and sum(one.size for one in waiting) + part.size <= BYTES_AT_ONCE
-        and not targets & part.targets
-    )
+@dataclass(slots=True)
+class _Waiting:
+    """The chunk being filled."""
+
+    parts: list[Part] = field(default_factory=list)
+    targets: set[str] = field(default_factory=set)
+    size: int = 0
+
+    def add(self, part: Part) -> None:
+        self.parts.append(part)
+        self.targets |= part.targets
+        self.size += part.size
+
+    def fits(self, part: Part) -> bool:
+        """Two writes to the same resource, or under the same condition, cannot share one."""
+        return (
+            part.alone
+            and self.parts[0].alone
+            and len(self.parts) < limits.RESOURCES_AT_ONCE
+            and self.size + part.size <= BYTES_AT_ONCE
+            and not self.targets & part.targets
+        )

@@ -12,6 +12,6 @@ UNPACKED_RATIO = 200
 UNPACKED_ALWAYS = 2 << 30
 ARCHIVES_WITHIN_ARCHIVES = 3
 # Resources or pictures per transaction: enough to share its cost, few enough to repeat.
-RESOURCES_AT_ONCE = 100
+RESOURCES_AT_ONCE = 500
 PICTURES_AT_ONCE = 32
 PICTURE_BYTES_AT_ONCE = 64 << 20

@@ -11,11 +11,13 @@ import msgspec
 
 from serai.exchange.importing.door import Door
 from serai.exchange.importing.ledger import Counts
-from serai.exchange.importing.reading import Entry
+from serai.exchange.importing.reading import Entry, Part
 from serai.fhir import body
 from serai.fhir.bundle import entries as requests
 from serai.fhir.bundle import transaction
 from serai.fhir.interaction.asked import Prefer, Scene
+from serai.fhir.store import Write
+from serai.kernel.ids import new_id
 from serai.platform.db import Connection
 
 CREATED = "201"
@@ -33,8 +35,11 @@ class _Answers(msgspec.Struct):
     entry: list[_Answer] = []
 
 
-async def keep(tx: Connection, door: Door, entries: Sequence[Entry], *, now: datetime) -> Counts:
-    """Write all entries, or raise for the first that is refused."""
+async def keep(tx: Connection, door: Door, parts: Sequence[Part], *, now: datetime) -> Counts:
+    """Write all parts, or raise for the first that is refused."""
+    if all(part.body is not None for part in parts):
+        return await _keep_plain(tx, door, parts, now=now)
+    entries = [entry for part in parts for entry in part.entries]
     kept = [_in_custody(entry, door.organisation) for entry in entries]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": kept}
     wanted = requests.read(
@@ -42,6 +47,27 @@ async def keep(tx: Connection, door: Door, entries: Sequence[Entry], *, now: dat
     )
     answered = await transaction.run(Scene(door.fhir, tx, door.actor, now), wanted)
     return _counted(kept, answered)
+
+
+async def _keep_plain(
+    tx: Connection, door: Door, parts: Sequence[Part], *, now: datetime
+) -> Counts:
+    """Resources that need none of a transaction's rules go to the store as they are."""
+    writes = [_write(part, door.organisation) for part in parts]
+    made = await door.fhir.write(tx, writes, actor=door.actor, now=now)
+    created = sum(one.version == 1 for one in made)
+    return Counts(created=created, updated=len(made) - created)
+
+
+def _write(part: Part, organisation: str | None) -> Write:
+    (entry,) = part.entries
+    read = part.body
+    assert read is not None
+    if (kept := _in_custody(entry, organisation)) is not entry:
+        read = body.parse(bytes(kept.resource))
+    if read.id:
+        return Write("PUT", read.type, read.id, read)
+    return Write("POST", read.type, new_id(), read, fresh=True)
 
 
 def _in_custody(entry: Entry, organisation: str | None) -> Entry:

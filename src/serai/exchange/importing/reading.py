@@ -6,6 +6,7 @@ every other bundle whose entries may point at each other, is one part.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any
@@ -23,6 +24,9 @@ CARRIERS = frozenset({"collection", "searchset", "transaction"})
 WHOLE = frozenset({"document", "message"})
 WRITES = frozenset({"POST", "PUT", "DELETE"})
 
+
+# References that a transaction resolves: to another entry, or by a condition.
+POINTING = re.compile(rb'"reference":"(?:urn:uuid:|[^"]*\?)')
 
 # msgspec takes no union with Raw; an absent resource is this one object, and empty.
 _NOTHING = msgspec.Raw()
@@ -49,13 +53,15 @@ class _Name(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`position` counts the parts of a file; `place` tells people where in it this is."""
+    """`position` counts the parts of a file; `place` tells people where in it this is. `body`
+    is set for a resource that is kept just as it is, read already."""
 
     place: str = ""
     entries: tuple[Entry, ...] = ()
     error: SeraiError | None = None
     size: int = 0
     position: int = 0
+    body: body.Body | None = None
 
     @property
     def alone(self) -> bool:
@@ -136,12 +142,25 @@ def _document(raw: bytes, place: str) -> Iterator[Part]:
         yield Part(place, error=error, size=len(raw))
         return
     if parsed.type != "Bundle":
-        yield Part(place, (_resource(msgspec.Raw(parsed.raw)),), size=len(raw))
+        yield _of_resource(parsed, place, len(raw))
         return
     try:
         yield from _bundle(parsed.raw, place, len(raw))
     except SeraiError as error:
         yield Part(place, error=error, size=len(raw))
+
+
+def _of_resource(parsed: body.Body, place: str, size: int) -> Part:
+    """Only what points at other entries or by a condition needs a transaction's rules."""
+    id = parsed.data.get("id")
+    request = (
+        {"method": "PUT", "url": f"{parsed.type}/{id}"}
+        if id
+        else {"method": "POST", "url": parsed.type}
+    )
+    entry = Entry(None, msgspec.Raw(parsed.raw), request)
+    plain = isinstance(id, str | None) and not POINTING.search(parsed.raw)
+    return Part(place, (entry,), size=size, body=parsed if plain else None)
 
 
 def _bundle(raw: bytes, place: str, size: int) -> Iterator[Part]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,59 +20,65 @@ from serai.fhir.interaction.retrying import again_on_collision
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid, SeraiError, Unavailable
 
+# A power cut may take the last moments of an import, ledger and records together; the file's
+# last transaction waits for the disk and so vouches for all before it.
+RELAXED = "SET LOCAL synchronous_commit TO off"
+
 
 async def import_file(door: Door, source: Source, digest: str, before: Progress) -> None:
-    """Import what the ledger does not have yet."""
+    """Import what the ledger does not have yet; the next chunk is read while one is written."""
     file = File(digest, door.organisation or "", source.place, source.form)
-    for chunk in chunks(parts(source)):
-        await _import_chunk(door, file, chunk, before)
+    waiting = chunks(parts(source))
+    chunk = await asyncio.to_thread(next, waiting, None)
+    while chunk is not None:
+        coming = asyncio.ensure_future(asyncio.to_thread(next, waiting, None))
+        try:
+            await _import_chunk(door, file, chunk, before)
+        finally:
+            # A thread cannot be called off; nobody else may read on before it is done.
+            following = await coming
         door.progress.advance(chunk.size)
+        chunk = following
 
 
 async def _import_chunk(door: Door, file: File, chunk: Chunk, before: Progress) -> None:
-    """All wanted parts at once; when one of them is refused, each by itself."""
-    wanted = [part for part in chunk.parts if before.wants(part.position)]
-    if not wanted:
-        return
-    readable = all(part.error is None for part in wanted)
-    if readable and await _kept(door, file, wanted, Step(chunk.end, finished=chunk.last)):
-        return
-    for part in wanted:
-        step = Step(part.position + 1, finished=chunk.last and part is wanted[-1])
-        await _keep_or_refuse(door, file, part, step)
+    """All wanted parts at once; when one of them is refused, in halves until it is alone."""
+    left = [([part for part in chunk.parts if before.wants(part.position)], chunk.end, chunk.last)]
+    while left:
+        wanted, end, last = left.pop()
+        if not wanted or await _kept(door, file, wanted, Step(end, finished=last)):
+            continue
+        middle = len(wanted) // 2
+        left.append((wanted[middle:], end, last))
+        left.append((wanted[:middle], wanted[middle - 1].position + 1, False))
 
 
 async def _kept(door: Door, file: File, wanted: Sequence[Part], step: Step) -> bool:
-    """Whether several parts went in together."""
+    """Whether these parts are settled: in, or refused because what is refused stands alone."""
+    readable = [part for part in wanted if part.error is None]
+    unread = [refusal(part, part.error) for part in wanted if part.error is not None]
     try:
-        await _keep(door, file, wanted, step)
-    except Unavailable:
-        raise
-    except SeraiError:
-        return False
-    return True
-
-
-async def _keep_or_refuse(door: Door, file: File, part: Part, step: Step) -> None:
-    try:
-        if part.error is not None:
-            raise part.error
-        await _keep(door, file, [part], step)
+        await _keep(door, file, readable, replace(step, refused=unread))
     except Unavailable:
         # The server has a problem, not the file: stop, so that the next run takes it up here.
         raise
     except SeraiError as error:
-        await refuse(door, file, Refusal(part.position, part.place, error.key, reason(error)), step)
+        if len(wanted) > 1:
+            return False
+        await _keep(door, file, [], replace(step, refused=[refusal(wanted[0], error)]))
+    return True
 
 
 async def _keep(door: Door, file: File, wanted: Sequence[Part], step: Step) -> None:
-    entries = [entry for part in wanted for entry in part.entries]
+    """Write the parts and the step down, in one transaction."""
     accepted = [part.position for part in wanted]
 
     async def attempt() -> Counts:
         now = utc_now()
         async with door.db.transaction() as tx:
-            counts = await keep(tx, door, entries, now=now)
+            if not step.finished:
+                await tx.execute(RELAXED)
+            counts = await keep(tx, door, wanted, now=now) if wanted else Counts()
             done = replace(step, accepted=accepted, counts=counts)
             await ledger.record(tx, file, done, now=now)
         return counts
@@ -83,10 +90,10 @@ async def _keep(door: Door, file: File, wanted: Sequence[Part], step: Step) -> N
     door.tally.resources += counts
     for position in accepted:
         door.tally.accepted(file.place, position)
+    for one in step.refused:
+        door.tally.refused(file.place, one)
 
 
-async def refuse(door: Door, file: File, refusal: Refusal, step: Step) -> None:
-    """Write a refusal down; the next run tries again."""
-    async with door.db.transaction() as tx:
-        await ledger.record(tx, file, replace(step, refused=[refusal]), now=utc_now())
-    door.tally.refused(file.place, refusal)
+def refusal(part: Part, error: SeraiError) -> Refusal:
+    """What is written down; the next run tries again."""
+    return Refusal(part.position, part.place, error.key, reason(error))

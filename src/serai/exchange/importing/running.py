@@ -113,7 +113,7 @@ async def _import_all(door: Door, found: Sequence[Source]) -> None:
             door.tally.saw(Progress())
             door.tally.refused(source.place, Refusal(0, "", error.key, reason(error)))
     door.progress.begin(gettext(N_("Importing")), sum(one.size for one in (*records, *pictures)))
-    await _import_records(door, records)
+    await import_records(door, records)
     await import_pictures(door, pictures)
 
 
@@ -127,7 +127,7 @@ def _unwanted(source: Source) -> SeraiError | None:
     return None
 
 
-async def _import_records(door: Door, records: Sequence[Source]) -> None:
+async def import_records(door: Door, records: Sequence[Source]) -> None:
     """What is refused is tried again while that helps: it may refer to what comes later."""
     left = [source for source in records if not await _import_one(door, source)]
     refused = len(door.tally.refusals) + 1

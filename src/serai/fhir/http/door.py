@@ -3,21 +3,27 @@ of which they need nothing and whose cost would be a third of a read."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serai.fhir.http.response import Answer, Header
+from serai.fhir.http import jobs, uploads
+from serai.fhir.http.response import ALWAYS, OVER_HTTPS, Answer, Header
 from serai.fhir.http.serving import serve
 from serai.web.authentication import authenticate
 from serai.web.reader import reading_as
 
-# Answers are data: nothing in them may run, be framed, guessed at or kept (OWASP REST, R4 §6.1).
-ALWAYS: list[Header] = [
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-]
-OVER_HTTPS: list[Header] = [*ALWAYS, (b"strict-transport-security", b"max-age=31536000")]
+Stream = Callable[[Request], Awaitable[Answer | Response]]
+
+# Answered with bodies that stream, in or out.
+STREAMING = (
+    Route("/fhir/$import", uploads.serve),
+    Route("/fhir/jobs/{id}", jobs.serve),
+    Route("/fhir/jobs/{id}/{name}", jobs.download),
+)
 
 
 class FhirDoor:
@@ -34,17 +40,37 @@ class FhirDoor:
         state = scope.setdefault("state", {})
         if "signed" not in state:
             state["signed"] = await authenticate(request)
+        stream = _streaming(scope)
         # A capability's rule may refuse in words, which are then the reader's.
         with reading_as(state["signed"].reader):
-            answer = await serve(request)
-        await _send(answer, scope, send)
+            answer = await (stream(request) if stream else serve(request))
+        if isinstance(answer, Answer):
+            await _send(answer, scope, send)
+        else:
+            answer.raw_headers += _always(scope)
+            await answer(scope, receive, send)
 
 
 def is_ours(path: str) -> bool:
     return path.startswith("/fhir") and (len(path) == 5 or path[5] == "/")
 
 
+def _streaming(scope: Scope) -> Stream | None:
+    if not scope["path"].startswith(("/fhir/$import", "/fhir/jobs/")):
+        return None
+    for route in STREAMING:
+        match, found = route.matches(scope)
+        if match is not Match.NONE:
+            scope["path_params"] = found["path_params"]
+            return route.endpoint
+    return None
+
+
+def _always(scope: Scope) -> list[Header]:
+    return OVER_HTTPS if scope["scheme"] == "https" else ALWAYS
+
+
 async def _send(answer: Answer, scope: Scope, send: Send) -> None:
-    headers = answer.headers + (OVER_HTTPS if scope["scheme"] == "https" else ALWAYS)
+    headers = answer.headers + _always(scope)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

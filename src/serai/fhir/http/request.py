@@ -66,15 +66,16 @@ async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
     negotiate(headers, params)
     method = "GET" if request.method == "HEAD" else request.method
     raw = b""
-    content_type = _media_type(request.headers.get("content-type", ""))[0]
+    content_type = _media_type(headers.get("content-type", ""))[0]
     if method in ("POST", "PUT", "PATCH"):
         raw = await _body(request)
         if path[-1:] == ("_search",):
             _require_type(headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
         elif method == "PATCH":
-            _require_type(request.headers, JSON_TYPES | {JSON_PATCH}, "patch.format")
-        else:
+            _require_type(headers, JSON_TYPES | {JSON_PATCH}, "patch.format")
+        elif raw or not path[-1:] or not path[-1].startswith("$"):
+            # An operation without parameters has no body, and then no type of one.
             _require_type(headers, JSON_TYPES, "fhir.content-type")
     return Asked(
         method=method,
@@ -182,4 +183,5 @@ def _prefer(header: str) -> Prefer:
     return Prefer(
         returns=returns if returns in RETURNS else "representation",
         handling=handling if handling in HANDLINGS else "strict",
+        respond_async="respond-async" in wishes,
     )

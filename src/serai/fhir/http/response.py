@@ -15,7 +15,16 @@ from serai.kernel.errors import RateLimited, SeraiError, Unauthenticated, Unavai
 
 Header = tuple[bytes, bytes]
 
-JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
+# Answers are data: nothing in them may run, be framed, guessed at or kept (R4 §6.1.0).
+ALWAYS: list[Header] = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+]
+OVER_HTTPS: list[Header] = [*ALWAYS, (b"strict-transport-security", b"max-age=31536000")]
+
+MEDIA_TYPE = "application/fhir+json; charset=utf-8"
+JSON: Header = (b"content-type", MEDIA_TYPE.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,9 @@ class Answer:
 
 
 def responded(request: Request, reply: Reply) -> Answer:
-    headers: list[Header] = []
+    headers: list[Header] = [
+        (name.encode("ascii"), value.encode("latin-1")) for name, value in reply.headers
+    ]
     if reply.stored is not None:
         changed = format_datetime(reply.stored.last_updated.astimezone(UTC), usegmt=True)
         headers.append((b"etag", b'W/"%d"' % reply.stored.version))

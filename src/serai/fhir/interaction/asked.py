@@ -49,10 +49,12 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Prefer:
-    """`Prefer` (RFC 7240): what to return after a write, and how strict search is."""
+    """`Prefer` (RFC 7240): what to return after a write, how strict search is, and whether the
+    answer may come later."""
 
     returns: str = "representation"
     handling: str = "strict"
+    respond_async: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`stored` gives ETag and Last-Modified, `location` the address of a new version."""
+    """`stored` gives ETag and Last-Modified, `location` the address of a new version; `headers`
+    are further ones."""
 
     status: int
     content: bytes | None = None
     stored: Stored | None = None
     location: str | None = None
+    headers: Pairs = ()
 
     @property
     def etag(self) -> str | None:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from serai.fhir.operations import diff, document, everything, lastn, match, summary
+from serai.fhir.operations import (
+    diff,
+    document,
+    everything,
+    export,
+    importing,
+    lastn,
+    match,
+    reindex,
+    summary,
+)
 from serai.fhir.operations.closure import CLOSURE
 from serai.fhir.operations.expand import EXPAND
 from serai.fhir.operations.lookup import LOOKUP
 from serai.fhir.operations.operation import Level, Operation
 from serai.fhir.operations.subsumes import SUBSUMES
 from serai.fhir.operations.translate import TRANSLATE
+from serai.fhir.operations.validate import VALIDATE
 from serai.fhir.operations.validate_code import VALIDATE_IN_SYSTEM, VALIDATE_IN_VALUE_SET
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    VALIDATE,
     everything.PATIENT,
     everything.ENCOUNTER,
     summary.SUMMARY,
@@ -28,10 +40,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     TRANSLATE,
     VALIDATE_IN_SYSTEM,
     VALIDATE_IN_VALUE_SET,
+    *export.OPERATIONS,
+    importing.OPERATION,
+    reindex.OPERATION,
 )
-from serai.fhir.operations.validate import VALIDATE
-
-OPERATIONS: Final[tuple[Operation, ...]] = (VALIDATE,)
 
 
 def named(name: str, level: Level, resource_type: str | None) -> Operation | None:

@@ -1,0 +1,1 @@
+"""Work on many resources at once, as jobs: export (Bulk Data Access IG) and re-indexing."""

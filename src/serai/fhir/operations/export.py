@@ -1,0 +1,152 @@
+"""$export of the system, of all patients or of a group (Bulk Data Access IG 2.0)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.interaction.asked import Asked, Reply, Scene
+from serai.fhir.operations.given import Given, given
+from serai.fhir.operations.operation import Operation
+from serai.fhir.operations.reindex import accepted
+from serai.fhir.search.extract import compartment
+from serai.kernel.actor import Kind
+from serai.kernel.errors import Forbidden, Malformed
+from serai.platform import audit, jobs
+
+FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
+KNOWN = ("_outputFormat", "_since", "_type", "patient", "_format")
+# Known to the IG; leaving one of them out would answer another question than was asked.
+REFUSED = ("_elements", "_typeFilter", "_until", "includeAssociatedData", "organizeOutputBy")
+IN_COMPARTMENT = frozenset({"Patient", *(kind for kind in RESOURCE_TYPES if compartment(kind))})
+
+
+async def of_system(scene: Scene, asked: Asked) -> Reply:
+    return await _export(scene, asked, "system", frozenset(RESOURCE_TYPES), None)
+
+
+async def of_patients(scene: Scene, asked: Asked) -> Reply:
+    return await _export(scene, asked, "patient", IN_COMPARTMENT, _patients(_given(asked)))
+
+
+async def of_group(scene: Scene, asked: Asked) -> Reply:
+    """The members as they are when it is asked."""
+    group = await scene.store.read(scene.connection, "Group", asked.path[1], actor=scene.actor)
+    members = [
+        member.get("entity", {}).get("reference", "")
+        for member in group.data.get("member", ())
+        if not member.get("inactive")
+    ]
+    ids = {one.removeprefix("Patient/") for one in members if one.startswith("Patient/")}
+    wanted = _patients(_given(asked))
+    if wanted is not None:
+        ids &= set(wanted)
+    return await _export(scene, asked, "group", IN_COMPARTMENT, sorted(ids))
+
+
+async def _export(
+    scene: Scene, asked: Asked, level: str, offered: frozenset[str], patients: list[str] | None
+) -> Reply:
+    asked_for = _given(asked)
+    if not asked.prefer.respond_async:
+        raise Malformed("bulk.prefer-async")
+    if scene.actor.kind is Kind.STAFF:
+        raise Forbidden("bulk.machines-only")
+    if level == "system" and asked_for.all("patient"):
+        raise Malformed("operation.unknown-parameter", parameter="patient")
+    if asked_for.one("_outputFormat") not in (None, *FORMATS):
+        raise Malformed("bulk.format")
+    parameters: dict[str, Any] = {
+        "level": level,
+        "types": _types(scene, asked_for, offered),
+        "since": _since(asked_for),
+        "patients": patients,
+        "request": _request(asked),
+    }
+    async with scene.connection.transaction():
+        job = await jobs.ask(scene.connection, "export", parameters, **scene.who)
+        await audit.record(
+            scene.connection,
+            actor=scene.actor,
+            act="fhir.export",
+            at=scene.now,
+            resource=f"job/{job}",
+        )
+    return accepted(asked.base, job)
+
+
+def _given(asked: Asked) -> Given:
+    found = given(asked)
+    for name in REFUSED:
+        if found.all(name):
+            raise Malformed("bulk.not-offered", parameter=name)
+    if found.body is not None or (asked.method == "GET" and found.all("patient")):
+        raise Malformed("bulk.parameters")
+    return found.only(*KNOWN)
+
+
+def _types(scene: Scene, asked_for: Given, offered: frozenset[str]) -> list[str]:
+    """What is named must be allowed; of everything, what is allowed."""
+    named = {part for text in asked_for.all("_type") for part in str(text).split(",")}
+    for kind in sorted(named):
+        if kind not in offered:
+            raise Malformed("bulk.type", type=kind[:64])
+        if not _may_export(scene, kind):
+            raise Forbidden("fhir.scope", interaction="rs", type=kind)
+    allowed = [kind for kind in sorted(named or offered) if _may_export(scene, kind)]
+    if not allowed:
+        raise Forbidden("fhir.scope", interaction="rs", type="*")
+    return allowed
+
+
+def _may_export(scene: Scene, kind: str) -> bool:
+    return scene.actor.may("r", kind) and scene.actor.may("s", kind)
+
+
+def _since(asked_for: Given) -> str | None:
+    text = asked_for.text("_since")
+    if text is None:
+        return None
+    try:
+        # A + in an address arrives as a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError as error:
+        raise Malformed("bulk.since") from error
+    if moment.tzinfo is None:
+        raise Malformed("bulk.since")
+    return moment.astimezone(UTC).isoformat()
+
+
+def _patients(asked_for: Given) -> list[str] | None:
+    """Ids of the Patients named; those the client may not see will simply not be found."""
+    references = asked_for.all("patient")
+    if not references:
+        return None
+    return sorted(map(_patient, references))
+
+
+def _patient(reference: object) -> str:
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    if not isinstance(text, str) or not text.startswith("Patient/"):
+        raise Malformed("operation.bad-parameter", parameter="patient", expected="a Patient/id")
+    return text.removeprefix("Patient/")
+
+
+def _request(asked: Asked) -> str:
+    address = f"{asked.base}/{'/'.join(asked.path)}"
+    return f"{address}?{urlencode(asked.params)}" if asked.params else address
+
+
+_IG = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+
+OPERATIONS = (
+    Operation("export", of_system, frozenset({"system"}), f"{_IG}/export"),
+    Operation(
+        "export", of_patients, frozenset({"type"}), f"{_IG}/patient-export", frozenset({"Patient"})
+    ),
+    Operation(
+        "export", of_group, frozenset({"instance"}), f"{_IG}/group-export", frozenset({"Group"})
+    ),
+)

@@ -1,0 +1,83 @@
+"""The process of long work: jobs from the queue, and the chores that never end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from serai.app import fhir_store
+from serai.fhir.bulk import exporting, files, reindexing
+from serai.fhir.store import FhirStore
+from serai.platform import queue
+from serai.platform.blobs import Blobs
+from serai.platform.db import Database
+from serai.platform.queue import Runner
+from serai.platform.running import Running, Work, stopped_within
+from serai.platform.settings import Settings
+from serai.serving.lean import load_after_all
+
+CONNECTIONS = 6
+AGAIN_IN_S = 5.0
+
+log = logging.getLogger(__name__)
+
+# Runs until `stop` is set; one that breaks is begun again.
+Chore = Callable[[Database, FhirStore, asyncio.Event], Awaitable[None]]
+
+CHORES: tuple[Chore, ...] = ()
+
+
+def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Work]:
+    """What is done for each kind of job."""
+    return {
+        "export": partial(exporting.run, blobs=blobs, keep_hours=settings.export_hours),
+        "import": partial(_import, store=store, blobs=blobs, keep_hours=settings.export_hours),
+        "reindex": partial(reindexing.run, base=store.base),
+    }
+
+
+async def _import(running: Running, **given: Any) -> timedelta | None:
+    """Its code is loaded with the first import, not with every start."""
+    load_after_all("rich")
+    work: Work = partial(import_module("serai.exchange.importing.jobs").run, **given)
+    return await work(running)
+
+
+def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Work until a signal comes; what is not done then goes on at the next start."""
+    listening.close()
+    asyncio.run(run(settings, ready))
+
+
+async def run(settings: Settings, ready: Callable[[], None]) -> None:
+    assert settings.database_url
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    store, blobs = fhir_store(settings), Blobs.at(settings)
+    db = await Database.open(settings.database_url, max_size=CONNECTIONS)
+    try:
+        chores: tuple[Chore, ...] = (*CHORES, partial(files.sweep_until, blobs))
+        async with asyncio.TaskGroup() as group:
+            for chore in chores:
+                group.create_task(_keep_doing(chore, db, store, stop))
+            runner = Runner(db, works(settings, store, blobs), stop)
+            group.create_task(queue.serve(runner, settings.database_url, ready))
+    finally:
+        await db.close()
+
+
+async def _keep_doing(chore: Chore, db: Database, store: FhirStore, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await chore(db, store, stop)
+        except Exception:
+            log.exception("a chore broke and begins again")
+            await stopped_within(stop, AGAIN_IN_S)
