@@ -30,8 +30,8 @@ check: .venv/installed ## Lint, types, architecture
 test: setup node_modules/.test .venv/debian-test check ## All tests (T=tests/fhir for a part)
 	$(BIN)/python -m pytest $(T)
 
-bench: setup node_modules/.test ## Measure FHIR and DICOM throughput of this commit
-	$(BIN)/python tools/bench.py
+bench: setup ## Measure this commit beside bare floors (ROWS=read,create for some)
+	$(BIN)/python -m tools.bench --rows "$(ROWS)"
 
 docs: .venv/installed ## Write docs/reference/fhir.md from the code
 	$(BIN)/python tools/fhir_reference.py

@@ -1,16 +1,19 @@
-"""Measure this commit: FHIR and DICOM throughput of a real server on an empty database.
+"""Measure this commit: a real server on an empty database, at 1, 8 and 32 clients.
 
-    make bench
+    make bench                  every row, about four minutes
+    make bench ROWS=read,create only these
 
 Every answer is checked; a wrong one ends the run. The load is bounded (seconds, clients) and
-goes to loopback only. Figures of different runs compare only as ratios: machines are noisy.
+goes to loopback only. CPU is user and system time of the server's and the database's processes.
+Beside the FHIR rows stand floors: a bare ASGI program that answers with one primary-key SELECT,
+and the SELECT without any HTTP. Figures of different runs compare only as ratios.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
-import json
 import os
 import platform
 import socket
@@ -26,20 +29,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+from tools.bench_fhir import FhirRows
+from tools.bench_floor import bare_asgi, bare_sql
 
-CLIENTS = 8
-SECONDS = 4.0
-PATIENTS = 200
-OBSERVATIONS_EACH = 20
-SERAI = str(Path(sys.executable).parent / "serai")
+from serai.platform.postgres import Cluster
+
+CLIENTS = (1, 8, 32)
+SECONDS = 3.0
+WARM_S = 1.0
+BIN = Path(sys.executable).parent
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Row:
-    name: str
+class Cell:
+    """One row at one number of clients; CPU in ms per request, server and database."""
+
     per_second: float
     p50_ms: float
     p99_ms: float
+    server_ms: float
+    database_ms: float
+
+
+@dataclass(frozen=True)
+class Node:
+    """A running server: its address, a token, its folder and its process ids."""
+
+    address: str
+    token: str
+    home: Path
+    process: int
+
+    @property
+    def postmaster(self) -> int:
+        text = (self.home / "postgres" / "data" / "postmaster.pid").read_text()
+        return int(text.partition("\n")[0])
 
 
 def free_port() -> int:
@@ -49,8 +74,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def server() -> Iterator[tuple[str, str]]:
-    """A server with a state folder of its own; yields (address, token)."""
+def server() -> Iterator[Node]:
     with tempfile.TemporaryDirectory(prefix="serai-bench-") as home:
         port = free_port()
         environment = {
@@ -59,15 +83,16 @@ def server() -> Iterator[tuple[str, str]]:
             "SERAI_PORT": str(port),
             "SERAI_DIMSE_PORT": str(free_port()),
         }
-        process = subprocess.Popen([SERAI, "serve"], env=environment, stdout=subprocess.DEVNULL)
+        command = [str(BIN / "serai"), "serve"]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
             address = f"http://127.0.0.1:{port}"
             wait_until_ready(address)
             token = subprocess.run(
-                [SERAI, "token", "--scope", "system/*.cruds", "--ttl", "1h"],
+                [BIN / "serai", "token", "--scope", "system/*.cruds", "--ttl", "2h"],
                 env=environment, check=True, capture_output=True, text=True,
             ).stdout.strip()  # fmt: skip
-            yield address, token
+            yield Node(address, token, Path(home), process.pid)
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -83,130 +108,98 @@ def wait_until_ready(address: str) -> None:
     raise SystemExit("the server did not become ready in 30 s")
 
 
-async def measure(name: str, act: Callable[[int], Awaitable[None]]) -> Row:
+def cpu_seconds(root: int) -> float:
+    """User and system time of a process and all below it, those that have ended included."""
+    parents: dict[int, tuple[int, float]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
+        except (OSError, ValueError):
+            continue
+        own = int(fields[11]) + int(fields[12])
+        ended = int(fields[13]) + int(fields[14]) if folder.name == str(root) else 0
+        parents[int(folder.name)] = (int(fields[1]), (own + ended) / TICKS)
+    wanted, total = {root}, 0.0
+    for process in sorted(parents):
+        parent, used = parents[process]
+        if process == root or parent in wanted:
+            wanted.add(process)
+            total += used
+    return total
+
+
+async def measure(
+    act: Callable[[int], Awaitable[None]], clients: int, seconds: float, processes: tuple[int, int]
+) -> Cell:
     """Closed loop: each client sends its next request on the previous answer."""
     latencies: list[float] = []
     numbers = itertools.count()
-    end = time.perf_counter() + SECONDS
+    before = [cpu_seconds(one) for one in processes]
+    begin = time.perf_counter()
+    end = begin + seconds
 
     async def client() -> None:
         while (start := time.perf_counter()) < end:
             await act(next(numbers))
             latencies.append(time.perf_counter() - start)
 
-    begin = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    await asyncio.gather(*(client() for _ in range(clients)))
     elapsed = time.perf_counter() - begin
+    used = [cpu_seconds(one) - was for one, was in zip(processes, before, strict=True)]
     latencies.sort()
-    return Row(
-        name,
-        len(latencies) / elapsed,
+    count = len(latencies)
+    return Cell(
+        count / elapsed,
         statistics.median(latencies) * 1000,
-        latencies[int(len(latencies) * 0.99)] * 1000,
+        latencies[int(count * 0.99)] * 1000,
+        used[0] * 1000 / count,
+        used[1] * 1000 / count,
     )
 
 
-def a_patient(number: int) -> dict[str, object]:
-    return {
-        "resourceType": "Patient",
-        "identifier": [{"system": "urn:serai:bench", "value": f"MRN{number}"}],
-        "name": [{"family": f"Bench{number % 20}", "given": ["Ana"]}],
-        "birthDate": f"19{number % 80 + 10}-03-15",
-    }
+async def measure_row(
+    name: str, act: Callable[[int], Awaitable[None]], processes: tuple[int, int]
+) -> None:
+    await measure(act, 4, WARM_S, processes)
+    cells = [await measure(act, clients, SECONDS, processes) for clients in CLIENTS]
+    rates = " / ".join(f"{one.per_second:.0f}" for one in cells)
+    eight = cells[1]
+    print(
+        f"| {name} | {rates} | {eight.p50_ms:.1f} / {eight.p99_ms:.1f}"
+        f" | {eight.server_ms:.2f} + {eight.database_ms:.2f} |",
+        flush=True,
+    )
 
 
-def an_observation(patient: str, number: int) -> dict[str, object]:
-    return {
-        "resourceType": "Observation",
-        "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
-        "subject": {"reference": f"Patient/{patient}"},
-        "effectiveDateTime": f"2026-{number % 12 + 1:02d}-15T08:00:00Z",
-        "valueQuantity": {"value": 72, "unit": "/min", "system": "http://unitsofmeasure.org"},
-    }
-
-
-class Bench:
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.http = session
-        self.patients: list[str] = []
-
-    async def post(self, resource: dict[str, object]) -> str:
-        async with self.http.post(f"/fhir/{resource['resourceType']}", json=resource) as answer:
-            body = await answer.json(content_type=None)
-            assert answer.status == 201, body
-            return str(body["id"])
-
-    async def seed(self) -> None:
-        self.patients = [await self.post(a_patient(number)) for number in range(PATIENTS)]
-        for start in range(0, PATIENTS, 10):
-            entries = [
-                {
-                    "resource": an_observation(patient, number),
-                    "request": {"method": "POST", "url": "Observation"},
-                }
-                for patient in self.patients[start : start + 10]
-                for number in range(OBSERVATIONS_EACH)
-            ]
-            bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-            async with self.http.post("/fhir", json=bundle) as answer:
-                assert answer.status == 200, await answer.text()
-
-    def patient(self, number: int) -> str:
-        return self.patients[number * 7919 % PATIENTS]
-
-    async def read(self, number: int) -> None:
-        async with self.http.get(f"/fhir/Patient/{self.patient(number)}") as answer:
-            assert answer.status == 200
-            await answer.read()
-
-    async def create(self, number: int) -> None:
-        await self.post(an_observation(self.patient(number), number))
-
-    async def expect(self, query: str, total: int) -> None:
-        async with self.http.get(f"/fhir/{query}") as answer:
-            body = await answer.json(content_type=None)
-            assert len(body.get("entry", [])) == total, (query, body)
-
-    async def by_identifier(self, number: int) -> None:
-        value = number * 7919 % PATIENTS
-        await self.expect(f"Patient?identifier=urn:serai:bench|MRN{value}", 1)
-
-    async def by_family(self, number: int) -> None:
-        await self.expect(f"Patient?family=bench{number % 10 + 10}", PATIENTS // 20)
-
-    async def metadata(self, _: int) -> None:
-        async with self.http.get("/fhir/metadata") as answer:
-            assert answer.status == 200
-            await answer.read()
-
-
-async def run(address: str, token: str) -> list[Row]:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(address, headers=headers) as session:
-        bench = Bench(session)
-        await bench.seed()
-        return [
-            await measure("FHIR read", bench.read),
-            await measure("FHIR Patient?identifier", bench.by_identifier),
-            await measure("FHIR Patient?family, 10 hits", bench.by_family),
-            await measure("FHIR create Observation", bench.create),
-            await measure("FHIR CapabilityStatement", bench.metadata),
-        ]
+async def run(node: Node, wanted: set[str]) -> None:
+    processes = (node.process, node.postmaster)
+    headers = {"Authorization": f"Bearer {node.token}"}
+    async with aiohttp.ClientSession(node.address, headers=headers) as session:
+        fhir = FhirRows(session)
+        await fhir.seed()
+        for name, act in fhir.rows().items():
+            if not wanted or wanted & set(name.lower().split()):
+                await measure_row(name, act, processes)
+        if not wanted or "floor" in wanted:
+            url = Cluster(node.home).url
+            async with bare_asgi(url, free_port(), session) as (process, act):
+                await measure_row("floor: bare ASGI, one SELECT", act, (process, node.postmaster))
+            async with bare_sql(url) as act:
+                await measure_row("floor: one SELECT, no HTTP", act, (os.getpid(), node.postmaster))
 
 
 def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rows", default="", help="words of the rows wanted, comma-separated")
+    rows = {one for one in arguments.parse_args().rows.lower().split(",") if one}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    with server() as (address, token):
-        rows = asyncio.run(run(address, token))
-    print(f"commit {commit}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores,")
-    print(f"{CLIENTS} clients, {SECONDS:g} s each\n")
-    print("| what | per second | p50 ms | p99 ms |\n|---|---|---|---|")
-    for row in rows:
-        print(f"| {row.name} | {row.per_second:.0f} | {row.p50_ms:.1f} | {row.p99_ms:.1f} |")
-    print(json.dumps({row.name: round(row.per_second) for row in rows}), file=sys.stderr)
+    print(f"commit {commit}, {platform.machine()}, {os.cpu_count()} cores, {SECONDS:g} s each\n")
+    print("| what | requests/s with 1 / 8 / 32 clients | p50 / p99 ms with 8 | CPU ms |")
+    print("|---|---|---|---|")
+    with server() as node:
+        asyncio.run(run(node, rows))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from serai.web import wording
 MESSAGES: Final[Mapping[str, str]] = {
     **PROFILE_MESSAGES,
     **VALIDATION_MESSAGES,
+    "audit.full": "The audit trail cannot be written; reading is refused until it can.",
     "auth.required": "Sign in or send a bearer token.",
     "auth.scope": "This access does not cover that.",
     "bulk.format": "_outputFormat can only be application/fhir+ndjson.",

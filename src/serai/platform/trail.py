@@ -57,6 +57,7 @@ class Look:
 class Trail:
     """One per process; `keep` runs as long as the process serves."""
 
+    most: int = MOST_LINES_WAITING
     _lines: list[Look] = field(default_factory=list)
 
     def note(
@@ -70,7 +71,7 @@ class Trail:
         patients: Sequence[str] = (),
     ) -> None:
         """Unavailable when the database has not taken lines for so long that memory is full."""
-        if len(self._lines) >= MOST_LINES_WAITING:
+        if len(self._lines) >= self.most:
             raise Unavailable("audit.full")
         self._lines.append(
             Look(at, actor.id, actor.name, actor.organisation, act, resource, version, patients)

@@ -24,6 +24,8 @@ from serai.kernel.errors import SeraiError, Unavailable
 from serai.platform.db import Connection, Database
 from serai.web.authentication import require_actor
 
+LONGEST_PLACE = 200
+
 
 async def serve(request: Request) -> Answer:
     """One interaction; whatever is refused comes back as an OperationOutcome."""
@@ -61,6 +63,13 @@ def _metadata(request: Request) -> Reply:
     return Reply(200, statement(base_of(request)))
 
 
+def looked_at(asked: Asked) -> str:
+    """Where somebody looked, for the audit trail: the address with the names of its parameters,
+    whose values may be somebody's name."""
+    names = ",".join(sorted({name for name, _ in asked.params}))
+    return "/".join(asked.path)[:LONGEST_PLACE] + (f"?{names[:LONGEST_PLACE]}" if names else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One request's use of the store: one connection, never a second while holding it."""
@@ -75,7 +84,9 @@ class Visit:
             return await self._read(asked)
         if not interaction.writes:
             async with self.db.connection() as connection:
-                return await interaction.handler(self._scene(connection), asked)
+                reply = await interaction.handler(self._scene(connection), asked)
+            self.store.trail.note(self.actor, "fhir.look", looked_at(asked), at=utc_now())
+            return reply
 
         if interaction.alone and self._is_one_statement(asked):
             with suppress(*COLLISIONS):

@@ -1,0 +1,103 @@
+"""Reads that share a statement answer each client as if it had asked alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from psycopg_pool import PoolClosed
+from tests.fhir.conftest import MACHINE, Client
+from tests.fhir.resources import as_json, doctor, observation, patient
+
+from serai.fhir.store import FhirStore, Reads
+from serai.kernel.errors import NotFound, Unavailable
+from serai.platform.db import Database
+
+JSON = {"content-type": "application/fhir+json"}
+
+
+async def made(client: httpx.AsyncClient, count: int) -> list[str]:
+    ids = []
+    for number in range(count):
+        answer = await client.post("Patient", content=as_json(patient(f"P{number}")), headers=JSON)
+        ids.append(answer.json()["id"])
+    return ids
+
+
+async def test_many_reads_at_once_each_get_their_own_resource(fhir: httpx.AsyncClient) -> None:
+    ids = await made(fhir, 12)
+    answers = await asyncio.gather(*(fhir.get(f"Patient/{id}") for id in ids * 3))
+    assert [one.json()["id"] for one in answers] == ids * 3
+
+
+async def test_in_one_batch_the_missing_and_the_deleted_are_told_apart(
+    fhir: httpx.AsyncClient,
+) -> None:
+    there, gone = await made(fhir, 2)
+    await fhir.delete(f"Patient/{gone}")
+    answers = await asyncio.gather(*(fhir.get(f"Patient/{id}") for id in (there, gone, "never")))
+    assert [one.status_code for one in answers] == [200, 410, 404]
+
+
+async def test_two_hospitals_that_read_at_once_see_only_their_own(as_actor: Client) -> None:
+    north, south = as_actor(doctor("north")), as_actor(doctor("south"))
+    (patient_of_north,) = await made(north, 1)
+    (patient_of_south,) = await made(south, 1)
+    answers = await asyncio.gather(
+        *(
+            client.get(f"Patient/{id}")
+            for client in (north, south)
+            for id in (patient_of_north, patient_of_south)
+        )
+    )
+    assert [one.status_code for one in answers] == [200, 404, 404, 200]
+
+
+async def test_a_client_that_leaves_does_not_take_the_answer_from_another(
+    db: Database, store: FhirStore, fhir: httpx.AsyncClient
+) -> None:
+    (id,) = await made(fhir, 1)
+    reads, reader = Reads(db, store.trail), doctor(None)
+    leaving = asyncio.create_task(reads.read("Patient", id, actor=MACHINE))
+    staying = asyncio.create_task(reads.read("Patient", id, actor=MACHINE))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying).id == id
+    with pytest.raises(NotFound):
+        await reads.read("Patient", id, actor=reader)
+
+
+async def test_when_the_database_is_away_every_waiting_reader_is_told(
+    db: Database, store: FhirStore
+) -> None:
+    reads = Reads(db, store.trail)
+    await db.close()
+    found = await asyncio.gather(
+        *(reads.read("Patient", str(n), actor=MACHINE) for n in range(3)),
+        return_exceptions=True,
+    )
+    assert all(isinstance(one, PoolClosed | Unavailable) for one in found)
+
+
+async def test_every_read_is_in_the_audit_trail(
+    db: Database, store: FhirStore, as_actor: Client
+) -> None:
+    ward = as_actor(doctor("ward"))
+    (id,) = await made(ward, 1)
+    note = observation(f"Patient/{id}")
+    answer = await ward.post("Observation", content=as_json(note), headers=JSON)
+    await ward.get(f"Observation/{answer.json()['id']}")
+    await ward.get("Observation", params={"subject": f"Patient/{id}"})
+    async with db.connection() as connection:
+        await store.trail.write(connection)
+        rows = await (
+            await connection.execute(
+                "SELECT act, resource, patients FROM audit_event"
+                " WHERE act IN ('fhir.read', 'fhir.look') ORDER BY sequence"
+            )
+        ).fetchall()
+    assert rows == [
+        ("fhir.read", f"Observation/{answer.json()['id']}", [id]),
+        ("fhir.look", "Observation?subject", []),
+    ]
