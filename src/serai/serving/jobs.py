@@ -58,6 +58,8 @@ def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None
 
 async def run(settings: Settings, ready: Callable[[], None]) -> None:
     assert settings.database_url
+    # Each job's steps are in fhir_job; the log needs what goes wrong.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -14,6 +14,8 @@ from serai.app import create_app
 from serai.platform.settings import Settings
 
 FINISH_REQUESTS_WITHIN_S = 5
+# Longer than clients keep an idle connection, so that it is not closed under their next request.
+KEEP_ALIVE_S = 75
 
 
 class _Worker(uvicorn.Server):
@@ -40,5 +42,6 @@ def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None
         lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=FINISH_REQUESTS_WITHIN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     uvloop.run(_Worker(config, ready).serve(sockets=[listening]))

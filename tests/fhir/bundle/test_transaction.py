@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from tests.fhir.resources import Data, as_json, observation, patient
 
 from serai.fhir.store import Change, FhirStore
@@ -205,3 +206,36 @@ async def test_a_guard_refuses_inside_a_transaction_too(
     )
     assert answer.status_code == 409
     assert await count(fhir, "Patient") == 0
+
+
+PATIENT = '{"resourceType":"Patient","gender":"male"}'
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        '{"resourceType":"Bundle","type":"batch","type":"transaction"}',
+        '{"resourceType":"Bundle","type":"batch","entry":[],"entry":[]}',
+        '{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"POST","url":'
+        '"Patient"},"resource":' + PATIENT + ',"resource":' + PATIENT + "}]}",
+        '{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"POST","method":'
+        '"PUT","url":"Patient"},"resource":' + PATIENT + "}]}",
+    ],
+)
+async def test_a_key_given_twice_anywhere_in_the_bundle_is_refused(
+    fhir: httpx.AsyncClient, bundle: str
+) -> None:
+    answer = await fhir.post("", content=bundle, headers={"content-type": "application/fhir+json"})
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "fhir.duplicate-key"
+
+
+async def test_a_bundle_with_spaces_and_escapes_in_its_keys_is_read(
+    fhir: httpx.AsyncClient,
+) -> None:
+    bundle = (
+        '{ "resourceType" : "Bundle", "t\\u0079pe" : "batch", "entry" : [ {'
+        '"request": {"method": "POST", "url": "Patient"}, "resource": ' + PATIENT + "} ] }"
+    )
+    answer = await fhir.post("", content=bundle, headers={"content-type": "application/fhir+json"})
+    assert answer.json()["entry"][0]["response"]["status"] == "201", answer.text

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from serai.fhir.body import parse_json
+from serai.fhir.body import encode, parse_json
 from serai.fhir.interaction.asked import Asked, Conditions, Pairs, Prefer
 from serai.kernel.errors import Invalid, Malformed, TooLarge
 
@@ -39,6 +39,8 @@ class _Bundle(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Bundle)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENTRIES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,7 @@ class Requests:
 
 def read(raw: bytes, *, prefer: Prefer, base: str) -> Requests:
     """Malformed when it is no Bundle, or an entry lacks what its request needs."""
-    compact, data = parse_json(raw)
-    if not isinstance(data, dict) or data.get("resourceType") != "Bundle":
-        raise Malformed("bundle.not-a-bundle")
+    compact = _checked(raw)
     try:
         bundle = _DECODER.decode(compact)
     except msgspec.ValidationError as error:
@@ -80,6 +80,30 @@ def read(raw: bytes, *, prefer: Prefer, base: str) -> Requests:
         _entry(position, one, prefer, base) for position, one in enumerate(bundle.entry)
     )
     return Requests(bundle.type, entries)
+
+
+def _checked(raw: bytes) -> bytes:
+    """Compact JSON of a Bundle whose own parts are sound; its resources are left for when each
+    is read by itself, or everything would be read twice."""
+    try:
+        compact = msgspec.json.format(raw, indent=-1)
+        fields = _FIELDS.decode(compact)
+        entries = _ENTRIES.decode(fields.get("entry", b"[]"))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _as_bundle(*parse_json(raw))
+    own = [one for one in fields.items() if one[0] != "entry"]
+    parts = [{name: part for name, part in one.items() if name != "resource"} for one in entries]
+    _, (data, _) = parse_json(encode([dict(own), parts]))
+    if len(encode(fields)) + len(encode(entries)) != len(compact) + len(fields.get("entry", b"[]")):
+        # A key came twice and was lost, or is only spelt in another way.
+        return _as_bundle(*parse_json(raw))
+    return _as_bundle(compact, data)
+
+
+def _as_bundle(compact: bytes, data: Any) -> bytes:
+    if not isinstance(data, dict) or data.get("resourceType") != "Bundle":
+        raise Malformed("bundle.not-a-bundle")
+    return compact
 
 
 def _entry(position: int, entry: _Entry, prefer: Prefer, base: str) -> Entry:
