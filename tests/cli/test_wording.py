@@ -19,8 +19,12 @@ KINDS = {
     for name, value in vars(errors).items()
     if isinstance(value, type) and issubclass(value, SeraiError)
 }
-# Only pages meet these: somebody signs in, or a request finds the pool or an object wanting.
-NOT_HERE = {"sign-in.refused", "sign-in.too-many-tries", "database.busy", "blob.missing"}
+# Only pages and FHIR clients meet these: somebody signs in, a request finds the pool, an object
+# or the audit trail wanting, or a job that they asked for ends.
+NOT_HERE = {
+    "audit.full", "blob.missing", "database.busy", "job.too-long", "sign-in.refused",
+    "sign-in.too-many-tries",
+}  # fmt: skip
 
 
 def raised_keys() -> Iterator[str]:

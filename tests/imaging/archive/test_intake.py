@@ -153,13 +153,15 @@ async def test_the_resource_stays_while_its_pictures_do(archive: Archive, db: Da
     await keep(archive, db, a_picture())
     study = await the_study(archive, db)
     changed = body.of({**study, "identifier": [{"value": "another"}]})
-    async with db.transaction() as tx:
-        with pytest.raises(Conflict, match=r"imaging\.study-has-pictures"):
+    with pytest.raises(Conflict, match=r"imaging\.study-has-pictures"):
+        async with db.transaction() as tx:
             await archive.fhir.delete(
                 tx, "ImagingStudy", study["id"], actor=serai_itself, now=LATER
             )
-        with pytest.raises(Conflict, match=r"imaging\.study-uid-changed"):
+    with pytest.raises(Conflict, match=r"imaging\.study-uid-changed"):
+        async with db.transaction() as tx:
             await archive.fhir.update(tx, changed, actor=COUNTY, now=LATER)
+    assert (await the_study(archive, db))["meta"]["versionId"] == study["meta"]["versionId"]
 
 
 async def test_senders_at_the_same_moment_make_one_study(archive: Archive, db: Database) -> None:

@@ -46,7 +46,7 @@ ADD_INSTANCES = """INSERT INTO imaging_instance
     FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[],
                 %s::integer[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[],
                 %s::text[], %s::bigint[], %s::bytea[])
-    ON CONFLICT (uid) DO NOTHING RETURNING uid"""
+    ON CONFLICT DO NOTHING RETURNING uid"""
 REFERS_TO_BLOB = "SELECT true FROM imaging_instance WHERE uid = %s AND blob = %s"
 
 
