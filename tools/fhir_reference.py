@@ -32,6 +32,7 @@ ADDRESSES = {
     "system-search": "_search",
     "system-history": "_history",
     "compartment": "[type]/[id]/[type]",
+    "compartment-search": "[type]/[id]/[type]/_search",
 }
 
 
