@@ -16,6 +16,7 @@ from serai.care import chart, consultation
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
+from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
@@ -34,6 +35,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     store = FhirStore(base=f"{settings.public_url}/fhir")
     consultation.register_guards(store)
     keep_terminology(store)
+    store.expand = expand
     return store
 
 

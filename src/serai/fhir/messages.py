@@ -149,6 +149,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "terminology.filter": "The filter {op} on {property} is not offered.",
     "terminology.filter-too-long": "A filter has at most {most} characters.",
     "terminology.incomplete": "The codes of {url} are not all known here.",
+    "terminology.needs-system": "Above and below take system|code.",
     "terminology.no-url": "The resource has no url to be known by.",
     "terminology.not-offered": "The parameter {parameter} is not offered here.",
     "terminology.not-this-format": "{file} is not in the expected format; it lacks {missing}.",

@@ -109,5 +109,5 @@ DIFF: Final = Operation(
     name="diff",
     handler=diff,
     levels=frozenset({"type", "instance"}),
-    definition="urn:serai:operation:diff",
+    definition="https://serai.health/fhir/OperationDefinition/diff",
 )

@@ -3,6 +3,7 @@ validate)? Nothing is stored."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from serai.fhir import profiles
@@ -11,6 +12,7 @@ from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations.given import given
 from serai.fhir.operations.operation import Operation
 from serai.fhir.outcome import of_issues
+from serai.fhir.terminology.membership import members
 from serai.fhir.visibility import require
 from serai.kernel.errors import Issue, Malformed
 
@@ -43,7 +45,9 @@ async def answer(scene: Scene, asked: Asked) -> Reply:
     urls = [profile] if profile is not None else []
     issues = [
         *_identity(resource, asked.path[0], id if mode == "update" else None),
-        *await profiles.validate(scene.connection, resource, urls),
+        *await profiles.validate(
+            scene.connection, resource, urls, members=partial(members, scene.connection)
+        ),
     ]
     return Reply(200, of_issues(tuple(issues) or (GOOD,)))
 

@@ -22,6 +22,7 @@ from serai.fhir.operations.everything.wanted import MOST_COUNT, Wanted
 from serai.fhir.operations.given import given
 from serai.fhir.operations.operation import Operation
 from serai.fhir.operations.summary import narrative
+from serai.fhir.operations.summary.absent import completed
 from serai.fhir.operations.summary.sections import SECTIONS, TYPES, Section, section_of
 from serai.fhir.visibility import require
 from serai.kernel.clock import instant
@@ -127,7 +128,7 @@ def document(found: Gathered, *, base: str, now: datetime, language: str) -> byt
     patient = decode(found.patient)
     entries: list[dict[str, Any]] = [
         {"fullUrl": f"urn:uuid:{composition['id']}", "resource": composition},
-        {"fullUrl": f"{base}/Patient/{patient['id']}", "resource": msgspec.Raw(found.patient)},
+        {"fullUrl": f"{base}/Patient/{patient['id']}", "resource": completed(found.patient)},
         {"fullUrl": author_url, "resource": author},
     ]
     entries += [
