@@ -57,6 +57,7 @@ _BY_KEY = {
     "search.sort": "not-supported",
     "search.summary": "not-supported",
     "search.include": "not-supported",
+    "search.if-match-several": "multiple-matches",
     "search.several-matches": "multiple-matches",
     "bundle.type": "not-supported",
     "bundle.method": "not-supported",

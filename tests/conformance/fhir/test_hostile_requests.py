@@ -109,6 +109,42 @@ async def test_an_ignored_parameter_never_returns_everything(fhir: httpx.AsyncCl
     assert "nonsense" in told["resource"]["issue"][0]["diagnostics"]
 
 
+async def test_a_bundle_of_20_001_entries_is_413(fhir: httpx.AsyncClient) -> None:
+    one = {"resource": patient(), "request": {"method": "POST", "url": "Patient"}}
+    for kind in ("batch", "transaction"):
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": [one] * 20_001}
+        answer = await fhir.post("", content=as_json(bundle), headers=JSON)
+        assert answer.status_code == 413
+        said = answer.json()["issue"][0]["diagnostics"]
+        assert said == "A Bundle can have at most 20000 entries."
+    assert (await fhir.get("Patient?_summary=count")).json()["total"] == 0
+
+
+async def test_a_conditional_delete_of_1001_matches_deletes_none(fhir: httpx.AsyncClient) -> None:
+    one = {"resource": patient("Mass"), "request": {"method": "POST", "url": "Patient"}}
+    many = transaction(*[one] * 1001)
+    assert (await fhir.post("", content=many, headers=JSON)).status_code == 200
+    refused = await fhir.delete("Patient?family=Mass")
+    assert refused.status_code == 412
+    assert refused.json()["issue"][0]["diagnostics"] == (
+        "The condition matches more than 1000 Patient resources; so many are not deleted at once."
+    )
+    assert (await fhir.get("Patient?_summary=count")).json()["total"] == 1001
+
+
+async def test_if_match_with_several_matches_says_so(fhir: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        await fhir.post("Patient", content=as_json(IDENTIFIED), headers=JSON)
+    refused = await fhir.delete("Patient?identifier=urn:mrn|1", headers={"if-match": 'W/"1"'})
+    assert refused.status_code == 412
+    issue = refused.json()["issue"][0]
+    assert issue["code"] == "multiple-matches"
+    assert (
+        issue["diagnostics"] == "If-Match names one version; the condition matches several Patient."
+    )
+    assert (await fhir.get("Patient?_summary=count")).json()["total"] == 2
+
+
 async def test_24_parallel_conditional_creates_make_one(fhir: httpx.AsyncClient) -> None:
     headers = JSON | {"if-none-exist": "identifier=urn:mrn|1"}
     answers = await asyncio.gather(

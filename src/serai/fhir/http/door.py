@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serai.fhir.http import jobs, uploads
-from serai.fhir.http.response import ALWAYS, OVER_HTTPS, Answer, Header
+from serai.fhir.http.response import ALWAYS, OVER_HTTPS, Answer, Header, refused
 from serai.fhir.http.serving import serve
+from serai.kernel.errors import SeraiError, Unavailable
 from serai.web.authentication import authenticate
 from serai.web.reader import reading_as
 
@@ -36,19 +38,28 @@ class FhirDoor:
         if scope["type"] != "http" or not is_ours(scope["path"]):
             await self.app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        state = scope.setdefault("state", {})
-        if "signed" not in state:
-            state["signed"] = await authenticate(request)
-        stream = _streaming(scope)
-        # A capability's rule may refuse in words, which are then the reader's.
-        with reading_as(state["signed"].reader):
-            answer = await (stream(request) if stream else serve(request))
+        answer = await _answer(Request(scope, receive))
         if isinstance(answer, Answer):
             await _send(answer, scope, send)
         else:
             answer.raw_headers += _always(scope)
             await answer(scope, receive, send)
+
+
+async def _answer(request: Request) -> Answer | Response:
+    scope = request.scope
+    state = scope.setdefault("state", {})
+    if "signed" not in state:
+        try:
+            state["signed"] = await authenticate(request)
+        except SeraiError as error:
+            return refused(request, error)
+        except psycopg.OperationalError:
+            return refused(request, Unavailable("database.unreachable"))
+    stream = _streaming(scope)
+    # A capability's rule may refuse in words, which are then the reader's.
+    with reading_as(state["signed"].reader):
+        return await (stream(request) if stream else serve(request))
 
 
 def is_ours(path: str) -> bool:

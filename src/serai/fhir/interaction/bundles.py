@@ -31,6 +31,8 @@ def search_bundle(page: Page, base: str) -> bytes:
 
 def history_bundle(versions: Versions, base: str) -> bytes:
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history"}
+    if versions.total is not None:
+        bundle["total"] = versions.total
     bundle["link"] = _links(versions.links, base)
     if versions.entries:
         bundle["entry"] = [_version(one, base) for one in versions.entries]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from serai.fhir.interaction.asked import Asked, Pairs, Reply, Scene
 from serai.fhir.interaction.bundles import history_bundle, search_bundle
 from serai.fhir.search import places
-from serai.fhir.search.intervals import interval
+from serai.fhir.search.intervals import Interval, interval
 from serai.fhir.search.paging import CURSOR, read_cursor
 from serai.fhir.search.parsing import DEFAULT_COUNT, FORM_PARAMETERS, MAX_COUNT
 from serai.fhir.search.places import Place
 from serai.fhir.store import HistoryAsked
 from serai.fhir.stored import Stored
 from serai.kernel.errors import Malformed, NotFound
+
+# The only order a history has.
+NEWEST_FIRST = "-_lastUpdated"
 
 
 async def read(scene: Scene, asked: Asked) -> Reply:
@@ -81,10 +82,7 @@ def refuse_parameters(asked: Asked) -> None:
 
 
 def _history_asked(kind: str | None, id: str | None, params: Pairs) -> HistoryAsked:
-    wanted = {name: value for name, value in params if name not in FORM_PARAMETERS}
-    for name in wanted:
-        if name not in ("_count", "_since", CURSOR):
-            raise Malformed("search.unsupported-parameter", parameter=name)
+    wanted = _history_parameters(params)
     count = wanted.get("_count", str(DEFAULT_COUNT))
     if not (count.isascii() and count.isdecimal()) or len(count) > 9:
         raise Malformed("search.count", parameter="_count")
@@ -92,13 +90,31 @@ def _history_asked(kind: str | None, id: str | None, params: Pairs) -> HistoryAs
         type=kind,
         id=id,
         count=min(int(count), MAX_COUNT),
-        since=_since(wanted["_since"]) if "_since" in wanted else None,
+        since=_period(wanted, "_since")[0] if "_since" in wanted else None,
+        at=_period(wanted, "_at") if "_at" in wanted else None,
+        at_text=wanted.get("_at", ""),
         cursor=read_cursor(wanted[CURSOR]) if CURSOR in wanted else None,
     )
 
 
-def _since(text: str) -> datetime:
-    found = interval(text.replace(" ", "+"))
+def _history_parameters(params: Pairs) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for name, value in params:
+        if name in FORM_PARAMETERS:
+            continue
+        if name not in ("_count", "_since", "_at", "_sort", CURSOR):
+            raise Malformed("search.unsupported-parameter", parameter=name)
+        if name in wanted:
+            raise Malformed("operation.parameter-twice", parameter=name)
+        # A + in an address arrives as a space: 2024-03-15T09:10:00+08:00.
+        wanted[name] = value.replace(" ", "+")
+    if wanted.get("_sort", NEWEST_FIRST) != NEWEST_FIRST:
+        raise Malformed("search.sort", by=wanted["_sort"][:64])
+    return wanted
+
+
+def _period(wanted: dict[str, str], parameter: str) -> Interval:
+    found = interval(wanted[parameter])
     if found is None:
-        raise Malformed("search.date", parameter="_since")
-    return found[0]
+        raise Malformed("search.date", parameter=parameter)
+    return found

@@ -77,7 +77,9 @@ async def delete_by_condition(scene: Scene, asked: Asked) -> Reply:
     found = await scene.store.matches(
         scene.connection, kind, asked.params, actor=scene.actor, most=MOST_DELETED + 1
     )
-    if len(found) > (MOST_DELETED if version is None else 1):
+    if version is not None and len(found) > 1:
+        raise Stale("search.if-match-several", type=kind)
+    if len(found) > MOST_DELETED:
         raise Stale("search.too-many-matches", type=kind, most=MOST_DELETED)
     writes = [Write("DELETE", kind, one.id, if_match=version) for one in found]
     if writes:

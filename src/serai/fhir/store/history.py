@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from serai.fhir.search.intervals import Interval
 from serai.fhir.search.paging import CURSOR, moment, write_cursor
 from serai.fhir.stored import COLUMNS, Stored, stored
 from serai.fhir.visibility import clause
@@ -30,48 +31,74 @@ BEHIND = """(r.last_updated < %(last)s OR (r.last_updated = %(last)s
     AND r.last_updated <= %(last)s"""
 
 
+# Current until a later version replaced it. One the actor may not see replaces nothing for them:
+# what they get must not tell that it exists.
+REPLACED = """EXISTS (SELECT FROM {table} n WHERE n.type = r.type AND n.id = r.id
+    AND n.version > r.version AND n.last_updated <= %(from)s AND {visible})"""
+COUNT = """SELECT (SELECT count(*) FROM fhir_resource r WHERE {wanted} AND {visible})
+    + (SELECT count(*) FROM fhir_version r WHERE {wanted} AND {visible})"""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What of the history is wanted: everything, a type, or one resource."""
+    """What of the history is wanted: everything, a type, or one resource. `at` is the period in
+    which a version was current, [from, to) in UTC."""
 
     type: str | None = None
     id: str | None = None
     count: int = 50
     since: datetime | None = None
+    at: Interval | None = None
+    at_text: str = ""
     cursor: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """One page; `links` hold addresses relative to the FHIR base."""
+    """One page; `links` hold addresses relative to the FHIR base. `total` counts all pages where
+    that is cheap."""
 
     entries: tuple[Stored, ...]
     links: dict[str, str]
+    total: int | None = None
 
 
 async def history(connection: Connection, asked: Asked, *, actor: Actor) -> Versions:
     """Every version the actor may see, deletions included."""
-    wanted, values = _wanted(asked)
     _require(actor, asked.type)
-    visible, more = clause(actor)
-    if asked.type is None:
-        visible = f"{visible} AND r.type = ANY (%(readable)s::text[])"
-        values["readable"] = _readable(actor)
-        if values["readable"] is None:
-            visible, _ = clause(actor)
-            del values["readable"]
-    statement = HISTORY.format(wanted=wanted, visible=visible, order=ORDER)
-    values |= more | {"limit": asked.count + 1}
-    rows = await (await connection.execute(statement, values, binary=True)).fetchall()
+    wanted, values = _wanted(asked, actor)
+    visible, more = _visible(asked, actor)
+    values |= more
+    statement = HISTORY.format(wanted=_behind(asked, wanted), visible=visible, order=ORDER)
+    position = _position(asked.cursor) | {"limit": asked.count + 1}
+    rows = await (await connection.execute(statement, values | position, binary=True)).fetchall()
     entries = tuple(map(stored, rows[: asked.count]))
-    if not entries and asked.id and asked.cursor is None and asked.since is None and asked.count:
+    if not entries and asked.count and _is_plain(asked):
         raise NotFound("fhir.not-found", resource=f"{asked.type}/{asked.id}")
     links = {"self": _link(asked, asked.cursor)}
+    total = len(rows) if asked.cursor is None and len(rows) <= asked.count else None
+    if total is None and asked.id is not None:
+        counted = await connection.execute(COUNT.format(wanted=wanted, visible=visible), values)
+        total = (await counted.fetchone() or (0,))[0]
     if len(rows) > asked.count and entries:
         last = entries[-1]
         after = (last.last_updated.isoformat(), last.type, last.id, str(last.version))
         links["next"] = _link(asked, after)
-    return Versions(entries, links)
+    return Versions(entries, links, total)
+
+
+def _is_plain(asked: Asked) -> bool:
+    """Whether nothing but the resource itself not being there leaves nothing to show."""
+    narrowed = (asked.cursor, asked.since, asked.at)
+    return asked.id is not None and all(one is None for one in narrowed)
+
+
+def _visible(asked: Asked, actor: Actor) -> tuple[str, dict[str, Any]]:
+    visible, values = clause(actor)
+    readable = _readable(actor) if asked.type is None else None
+    if readable is None:
+        return visible, values
+    return f"{visible} AND r.type = ANY (%(readable)s::text[])", values | {"readable": readable}
 
 
 def _require(actor: Actor, resource_type: str | None) -> None:
@@ -89,7 +116,7 @@ def _readable(actor: Actor) -> list[str] | None:
     return sorted({kind for kind, _, interactions in granted if "r" in interactions})
 
 
-def _wanted(asked: Asked) -> tuple[str, dict[str, Any]]:
+def _wanted(asked: Asked, actor: Actor) -> tuple[str, dict[str, Any]]:
     parts, values = ["TRUE"], dict[str, Any]()
     for column, value in (("type", asked.type), ("id", asked.id)):
         if value is not None:
@@ -98,13 +125,24 @@ def _wanted(asked: Asked) -> tuple[str, dict[str, Any]]:
     if asked.since is not None:
         parts.append("r.last_updated >= %(since)s")
         values["since"] = asked.since
-    if asked.cursor is not None:
-        parts.append(BEHIND)
-        values |= _position(asked.cursor)
+    if asked.at is not None:
+        parts.append("r.last_updated < %(to)s")
+        later, _ = clause(actor, "n")
+        parts += [
+            f"NOT {REPLACED.format(table=table, visible=later)}"
+            for table in ("fhir_resource", "fhir_version")
+        ]
+        values |= {"from": asked.at[0], "to": asked.at[1]}
     return " AND ".join(parts), values
 
 
-def _position(cursor: tuple[str, ...]) -> dict[str, Any]:
+def _behind(asked: Asked, wanted: str) -> str:
+    return wanted if asked.cursor is None else f"{wanted} AND {BEHIND}"
+
+
+def _position(cursor: tuple[str, ...] | None) -> dict[str, Any]:
+    if cursor is None:
+        return {}
     if len(cursor) != 4 or not (cursor[3].isascii() and cursor[3].isdecimal()):
         raise Malformed("search.cursor", parameter=CURSOR)
     return {
@@ -120,6 +158,8 @@ def _link(asked: Asked, cursor: tuple[str, ...] | None) -> str:
     pairs = [("_count", str(asked.count))]
     if asked.since is not None:
         pairs.append(("_since", asked.since.isoformat()))
+    if asked.at is not None:
+        pairs.append(("_at", asked.at_text))
     if cursor is not None:
         pairs.append((CURSOR, write_cursor(cursor)))
     return f"{path}?{urlencode(pairs, quote_via=quote)}"
