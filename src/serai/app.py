@@ -15,6 +15,7 @@ from serai import __version__
 from serai.care import chart, consultation
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
+from serai.fhir.subscriptions.guarding import register_guards as register_subscriptions
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.imaging import dicomweb, viewer
 from serai.imaging.archive import Archive
@@ -34,6 +35,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     store = FhirStore(base=f"{settings.public_url}/fhir")
     consultation.register_guards(store)
     keep_terminology(store)
+    register_subscriptions(store, hosts=settings.subscription_hosts)
     return store
 
 
