@@ -21,10 +21,12 @@ from serai.kernel.errors import Invalid, SeraiError
 Pairs = tuple[tuple[str, str], ...]
 
 _EXTENSION = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-"
-CHANNELS = ("rest-hook", "websocket")
 CONTENTS = ("empty", "id-only", "full-resource")
 JSON_TYPES = ("application/fhir+json", "application/json")
 LONGEST_TIMEOUT_S = 30
+# Criteria are answered from the changed resource alone: what another resource says, the
+# subscriber may not be allowed to know.
+REFUSED = parsing.RESULT_PARAMETERS | parsing.FORM_PARAMETERS | {"_has", "_list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ class Definition:
     type: str
     queries: tuple[Pairs, ...]
     topic: Topic | None
-    channel: str
     endpoint: str
     headers: tuple[tuple[str, str], ...]
     payload: str | None
@@ -55,14 +56,11 @@ def read(data: Data, *, allowed: frozenset[str] | None, base: str = "") -> Defin
     with placing("Subscription.criteria"):
         about, queries = _criteria(data, base)
     kind = str(channel.get("type"))
-    if kind not in CHANNELS:
+    if kind != "rest-hook":
         raise Invalid("subscription.channel", place="Subscription.channel.type", channel=kind[:40])
     endpoint, lines = str(channel.get("endpoint") or ""), channel.get("header") or ()
     with placing("Subscription.channel.endpoint"):
-        if kind == "rest-hook":
-            endpoints.read(endpoint, allowed)
-        elif endpoint:
-            raise Invalid("subscription.endpoint-of-websocket")
+        endpoints.read(endpoint, allowed)
     with placing("Subscription.channel.header"):
         headers = tuple(endpoints.headers(lines))
     payload = channel.get("payload")
@@ -75,7 +73,6 @@ def read(data: Data, *, allowed: frozenset[str] | None, base: str = "") -> Defin
         type=about.type if about else str(data["criteria"]).partition("?")[0],
         queries=queries,
         topic=about,
-        channel=kind,
         endpoint=endpoint,
         headers=headers,
         payload=payload,
@@ -89,9 +86,8 @@ def read(data: Data, *, allowed: frozenset[str] | None, base: str = "") -> Defin
 
 def _criteria(data: Data, base: str) -> tuple[Topic | None, tuple[Pairs, ...]]:
     criteria = str(data.get("criteria") or "")
-    if "://" not in criteria:
-        kind, query = _query(criteria, base)
-        return None, (query,)
+    if "?" in criteria.partition("://")[0] or "://" not in criteria:
+        return None, (_query(criteria, base)[1],)
     about = topic(criteria)
     if about is None:
         raise Invalid("subscription.topic")
@@ -116,8 +112,7 @@ def _query(text: str, base: str) -> tuple[str, Pairs]:
     if kind not in RESOURCE_TYPES:
         raise Invalid("subscription.criteria")
     pairs = tuple(parse_qsl(query, keep_blank_values=True, max_num_fields=50))
-    refused = parsing.RESULT_PARAMETERS | parsing.FORM_PARAMETERS | {"_has"}
-    if any(name.partition(":")[0] in refused for name, _ in pairs):
+    if any("." in name or name.partition(":")[0] in REFUSED for name, _ in pairs):
         raise Invalid("subscription.criteria")
     try:
         parsing.parse(kind, pairs, now=utc_now(), base=base)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,12 +18,13 @@ from serai.fhir.subscriptions.telling import Pace, Teller
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import SeraiError
 from serai.platform.db import Database
+from serai.platform.running import stopped_within
 
 # One deliverer in the whole installation, or the order would be lost: "SUBS" in ASCII.
 ONLY_ONE = "SELECT pg_try_advisory_lock(1398096467)"
 WAKE = "LISTEN subscription_event"
-LOOK_EVERY_S = 2.0
 PRUNE_EVERY = timedelta(hours=1)
+AGAIN_IN_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def run(
                 await _as_the_only_one(own, db, store, stop, hosts, pace or Pace())
         except (psycopg.OperationalError, SeraiError) as error:
             log.warning("deliveries pause: %s", type(error).__name__)
-            await _pause(stop, LOOK_EVERY_S)
+            await stopped_within(stop, AGAIN_IN_S)
 
 
 async def _as_the_only_one(
@@ -56,21 +56,47 @@ async def _as_the_only_one(
     hosts: frozenset[str],
     pace: Pace,
 ) -> None:
-    while not stop.is_set():
-        row = await (await own.execute(ONLY_ONE)).fetchone()
-        if row and row[0]:
-            break
-        await _pause(stop, LOOK_EVERY_S)
+    while not await _locked(own):
+        if await stopped_within(stop, AGAIN_IN_S):
+            return
     await own.execute(WAKE)
-    async with httpx.AsyncClient(trust_env=False, timeout=None) as client:  # noqa: S113
-        teller = Teller(db, store, client, hosts, pace)
-        rounds = Rounds(Matcher(db, store), teller)
+    # One endpoint that hangs must not keep the others waiting for a place in the pool.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
+    async with httpx.AsyncClient(trust_env=False, timeout=None, limits=limits) as client:  # noqa: S113
+        rounds = Rounds(Matcher(db, store), Teller(db, store, client, hosts, pace))
+        hearing = asyncio.create_task(_hear(own, rounds.wake))
+        stopping = asyncio.create_task(_stop(stop, rounds.wake))
         try:
-            while not stop.is_set():
+            while not (stop.is_set() or hearing.done()):
+                rounds.wake.clear()
                 wait = await rounds.go(utc_now())
-                await _woken(own, stop, wait)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(rounds.wake.wait(), max(wait, 0.01))
+            if hearing.done():
+                hearing.result()
         finally:
+            for task in (hearing, stopping):
+                task.cancel()
+            await asyncio.gather(hearing, stopping, return_exceptions=True)
             await rounds.close()
+
+
+async def _locked(own: psycopg.AsyncConnection) -> bool:
+    row = await (await own.execute(ONLY_ONE)).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def _hear(own: psycopg.AsyncConnection, wake: asyncio.Event) -> None:
+    try:
+        async for _ in own.notifies():
+            wake.set()
+    finally:
+        wake.set()
+
+
+async def _stop(stop: asyncio.Event, wake: asyncio.Event) -> None:
+    await stop.wait()
+    wake.set()
 
 
 @dataclass(slots=True)
@@ -80,7 +106,9 @@ class Rounds:
 
     matcher: Matcher
     teller: Teller
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _missed: set[str] = field(default_factory=set)
     _pruned: datetime | None = None
 
     async def go(self, now: datetime) -> float:
@@ -91,15 +119,16 @@ class Rounds:
             if self._pruned is None or now - self._pruned > PRUNE_EVERY:
                 await connection.execute(queue.PRUNE, (now - queue.KEEP_DELIVERED,))
                 self._pruned = now
-            listeners = await queue.listening(connection)
-        self._busy = {id: task for id, task in self._busy.items() if not task.done()}
-        wait = LOOK_EVERY_S
-        for one in listeners:
-            due = (one.next_try - now).total_seconds()
-            if due > 0:
-                wait = min(wait, due)
-            elif one.id not in self._busy:
-                self._busy[one.id] = asyncio.create_task(self._tell(one.id))
+            due = await queue.due(connection, utc_now())
+        wait = self.teller.pace.look_every_s
+        for id, at in due:
+            seconds = (at - utc_now()).total_seconds()
+            if seconds > 0:
+                wait = min(wait, seconds)
+            elif id in self._busy:
+                self._missed.add(id)
+            else:
+                self._busy[id] = asyncio.create_task(self._tell(id))
         return wait
 
     async def _tell(self, id: str) -> None:
@@ -107,32 +136,16 @@ class Rounds:
             await self.teller.tell(id)
         except (SeraiError, psycopg.Error) as error:
             log.warning("subscription %s waits: %s", id, type(error).__name__)
+        finally:
+            self._busy.pop(id, None)
+            if id in self._missed:
+                # It may have looked just before its newest event came.
+                self._missed.discard(id)
+                self.wake.set()
 
     async def close(self) -> None:
-        for task in self._busy.values():
+        """What is under way is broken off; it was not yet told, and will be told again."""
+        tasks = list(self._busy.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._busy.values(), return_exceptions=True)
-
-
-async def _woken(own: psycopg.AsyncConnection, stop: asyncio.Event, most: float) -> None:
-    """Until something changed, or the next look is due."""
-    stopping = asyncio.create_task(stop.wait())
-    hearing = asyncio.create_task(_heard(own, most))
-    await asyncio.wait({stopping, hearing}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (stopping, hearing):
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-    if hearing.done() and not hearing.cancelled():
-        hearing.result()
-
-
-async def _heard(own: psycopg.AsyncConnection, most: float) -> None:
-    async for _ in own.notifies(timeout=max(most, 0.01), stop_after=1):
-        pass
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds * random.uniform(0.8, 1.2))  # noqa: S311
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from serai.kernel.errors import Invalid, Unavailable
@@ -21,6 +21,9 @@ _OURS = frozenset(
         "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
+
+# An IPv4 address behind a translator (RFC 6052): its last 32 bits decide.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +99,6 @@ def _is_ours(host: str) -> bool:
 def _is_public(address: str) -> bool:
     found = ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if found in _TRANSLATED:
+        mapped = IPv4Address(int(found) & 0xFFFFFFFF)
     return found.is_global and not found.is_multicast and (mapped is None or mapped.is_global)

@@ -41,4 +41,4 @@ async def _check(tx: Connection, change: Change, allowed: frozenset[str], base: 
         return
     for interaction in "rs":
         require(change.actor, interaction, wanted.type)
-    await queue.follow(tx, change.id, wanted.type, actor=change.actor, now=change.now)
+    await queue.follow(tx, change.id, wanted, actor=change.actor, now=change.now)

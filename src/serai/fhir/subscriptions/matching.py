@@ -56,7 +56,9 @@ class Matcher:
         interested: Sequence[tuple[Listener, Definition, Actor]],
     ) -> None:
         after = await version(tx, self.store, event.type, event.id, event.version)
-        before = await version(tx, self.store, event.type, event.id, event.version - 1)
+        before = None
+        if after is None or any(wanted.topic for _, wanted, _ in interested):
+            before = await version(tx, self.store, event.type, event.id, event.version - 1)
         answered: dict[Pairs, bool] = {}
         for one, wanted, who in interested:
             happened = wanted.topic.happened(before, after) if wanted.topic else after is not None

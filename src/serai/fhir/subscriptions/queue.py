@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from serai.fhir.subscriptions.definition import Definition
 from serai.kernel.actor import Actor
 from serai.platform.db import Connection
 
@@ -17,11 +18,13 @@ SETTLED = """SELECT sequence, type, id, version, deleted, at FROM subscription_e
 TAKEN = "DELETE FROM subscription_event WHERE sequence = ANY (%s)"
 
 FOLLOW = """INSERT INTO subscription
-        (id, status, subscriber, subscriber_kind, organisation, next_try)
-    VALUES (%(id)s, 'requested', %(actor)s, %(kind)s, %(organisation)s, %(now)s)
+        (id, status, subscriber, subscriber_kind, organisation, next_try, heartbeat_s, ends_at)
+    VALUES (%(id)s, 'requested', %(actor)s, %(kind)s, %(organisation)s, %(now)s,
+            %(heartbeat_s)s, %(ends_at)s)
     ON CONFLICT (id) DO UPDATE SET status = 'requested', subscriber = excluded.subscriber,
         subscriber_kind = excluded.subscriber_kind, organisation = excluded.organisation,
-        next_try = excluded.next_try, failures = 0, last_error = NULL"""
+        next_try = excluded.next_try, heartbeat_s = excluded.heartbeat_s,
+        ends_at = excluded.ends_at, failures = 0, last_error = NULL"""
 FORGET_TYPES = "DELETE FROM subscription_type WHERE subscription = %s"
 WATCH = "INSERT INTO subscription_type (type, subscription) VALUES (%s, %s)"
 SWITCH_OFF = "UPDATE subscription SET status = 'off' WHERE id = %s"
@@ -33,7 +36,13 @@ COLUMNS = """s.id, s.status, s.subscriber, s.subscriber_kind, s.last_number, s.f
 INTERESTED = f"""SELECT {COLUMNS} FROM subscription s
     JOIN subscription_type t ON t.subscription = s.id
     WHERE t.type = ANY (%s) AND s.status <> 'off' ORDER BY s.id FOR UPDATE OF s"""  # noqa: S608
-LISTENING = f"SELECT {COLUMNS} FROM subscription s WHERE s.status <> 'off' ORDER BY s.id"  # noqa: S608
+# Who must be told something, and when at the earliest.
+DUE = """SELECT s.id, s.next_try FROM subscription s WHERE s.status <> 'off' AND (
+        s.status = 'requested' OR s.ends_at <= %(now)s
+        OR s.heartbeat_s > 0 AND s.last_sent + s.heartbeat_s * interval '1 s' <= %(now)s
+        OR EXISTS (SELECT 1 FROM subscription_delivery d
+                   WHERE d.subscription = s.id AND d.state = 'pending'))
+    ORDER BY s.next_try"""
 ONE = f"SELECT {COLUMNS} FROM subscription s WHERE s.id = %s"  # noqa: S608
 
 ADD = """WITH numbered AS (
@@ -113,7 +122,9 @@ class Event:
     reason: str | None
 
 
-async def follow(tx: Connection, id: str, type: str, *, actor: Actor, now: datetime) -> None:
+async def follow(
+    tx: Connection, id: str, wanted: Definition, *, actor: Actor, now: datetime
+) -> None:
     """From the end of this transaction on, changes of the type are kept for it."""
     values = {
         "id": id,
@@ -121,10 +132,12 @@ async def follow(tx: Connection, id: str, type: str, *, actor: Actor, now: datet
         "kind": actor.kind,
         "organisation": actor.organisation,
         "now": now,
+        "heartbeat_s": wanted.heartbeat_s,
+        "ends_at": wanted.end,
     }
     await tx.execute(FOLLOW, values)
     await tx.execute(FORGET_TYPES, (id,))
-    await tx.execute(WATCH, (type, id))
+    await tx.execute(WATCH, (wanted.type, id))
 
 
 async def switch_off(tx: Connection, id: str) -> None:
@@ -145,8 +158,9 @@ async def interested(tx: Connection, types: Sequence[str]) -> list[Listener]:
     return [Listener(*row) for row in await (await tx.execute(INTERESTED, (types,))).fetchall()]
 
 
-async def listening(connection: Connection) -> list[Listener]:
-    return [Listener(*row) for row in await (await connection.execute(LISTENING)).fetchall()]
+async def due(connection: Connection, now: datetime) -> list[tuple[str, datetime]]:
+    rows = await (await connection.execute(DUE, {"now": now})).fetchall()
+    return [(id, at) for id, at in rows]
 
 
 async def listener(connection: Connection, id: str) -> Listener | None:

@@ -9,7 +9,7 @@ from serai.kernel.errors import NotFound
 from serai.platform.auth.accounts import read_account
 from serai.platform.db import Connection
 
-TOKEN = """SELECT name, scopes, organisation FROM access_token
+HELD = """SELECT name, scopes, organisation FROM access_token
     WHERE id = %s AND revoked_at IS NULL AND expires_at > %s"""
 
 
@@ -19,7 +19,7 @@ async def subscriber(connection: Connection, id: str, kind: str, *, now: datetim
         return serai_itself if id == serai_itself.id else None
     if kind == Kind.STAFF:
         return await _staff(connection, id)
-    row = await (await connection.execute(TOKEN, (id, now))).fetchone()
+    row = await (await connection.execute(HELD, (id, now))).fetchone()
     if row is None:
         return None
     name, scopes, organisation = row

@@ -32,8 +32,9 @@ class Pace:
 
     first_pause_s: float = 1.0
     longest_pause_s: float = 900.0
-    tries: int = 8
+    tries: int = 20
     dead_after: timedelta = timedelta(hours=24)
+    look_every_s: float = 2.0
 
     def pause(self, failures: int) -> timedelta:
         """Doubles each time, with jitter, so that many endpoints do not come back at once."""
@@ -75,13 +76,11 @@ class Teller:
             return False
         if one.status == "requested" and not await self._activate(one, wanted, now):
             return False
-        if wanted.channel == "websocket":
-            return False
         return await self._events(one, wanted, who, now)
 
     async def _activate(self, one: Listener, wanted: Definition, now: datetime) -> bool:
         """A topic's subscriber must answer a handshake first; plain R4 knows none."""
-        if wanted.topic and wanted.channel == "rest-hook":
+        if wanted.topic:
             content = bundle("handshake", one, wanted, base=self.store.base)
             problem = await send(
                 self.client, wanted, Letter("POST", content, MEDIA_TYPE), self.allowed
@@ -89,7 +88,7 @@ class Teller:
             if problem:
                 await self._later(one.id, problem, now + self.pace.pause(one.failures))
                 if one.failures + 1 >= self.pace.tries:
-                    await self._show(one, "error", problem)
+                    await self._show(one, "error", problem, still="requested")
                 return False
         async with self.db.transaction() as tx:
             await tx.execute(queue.SENT, {"id": one.id, "now": utc_now()})
@@ -162,8 +161,11 @@ class Teller:
         async with self.db.transaction() as tx:
             await tx.execute(queue.FAILED, (at, problem, id))
 
-    async def _show(self, one: Listener, status: str, error: str | None) -> None:
-        """The state on the resource itself; a client that writes it at the same time wins."""
+    async def _show(
+        self, one: Listener, status: str, error: str | None, *, still: str | None = None
+    ) -> None:
+        """The state on the resource itself; a client that writes it at the same time wins.
+        `still` is what it is for us: without a handshake no error lets events through."""
         async with self.db.transaction() as tx:
             try:
                 found = await self.store.read(tx, "Subscription", one.id, actor=serai_itself)
@@ -186,7 +188,7 @@ class Teller:
             if status == "off":
                 await queue.switch_off(tx, one.id)
             else:
-                await tx.execute(queue.STATUS, (status, one.id))
+                await tx.execute(queue.STATUS, (still or status, one.id))
 
 
 async def what_may_be_told(

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from serai.fhir.body import Data
 from serai.fhir.definitions import RESOURCE_TYPES
-from serai.fhir.search.parsing import honoured
+from serai.fhir.search.criteria import honoured
 
 BASE = "https://serai.health/fhir/SubscriptionTopic/"
 ANY = "any-"

@@ -11,6 +11,8 @@ CREATE TABLE subscription (
     organisation    text COLLATE "C",
     last_number     bigint NOT NULL DEFAULT 0,
     failures        integer NOT NULL DEFAULT 0,
+    heartbeat_s     integer NOT NULL,
+    ends_at         timestamptz,
     next_try        timestamptz NOT NULL,
     last_sent       timestamptz,
     last_error      text
@@ -59,10 +61,3 @@ CREATE INDEX subscription_delivery_dead ON subscription_delivery (subscription, 
     WHERE state = 'dead';
 CREATE INDEX subscription_delivery_settled ON subscription_delivery (settled_at)
     WHERE state IN ('delivered', 'withheld');
-
--- One-time tokens to bind a websocket ($get-ws-binding-token); only the SHA-256 is kept.
-CREATE TABLE subscription_binding (
-    secret_sha256 bytea PRIMARY KEY,
-    subscriptions text[] COLLATE "C" NOT NULL,
-    expires_at    timestamptz NOT NULL
-);
