@@ -15,6 +15,7 @@ from serai import __version__
 from serai.care import chart, consultation
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
+from serai.fhir.subscriptions.guarding import register_guards as register_subscriptions
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
@@ -36,6 +37,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     consultation.register_guards(store)
     keep_terminology(store)
     store.expand = expand
+    register_subscriptions(store, hosts=settings.subscription_hosts)
     return store
 
 

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     export_hours: int = Field(
         default=24, ge=1, le=24 * 30, description="Hours that the files of an export are kept"
     )
+    subscription_hosts: str = Field(
+        default="",
+        description="Private hosts (host or host:port, with commas) that subscriptions may notify",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

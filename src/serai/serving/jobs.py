@@ -15,6 +15,8 @@ from typing import Any
 from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.store import FhirStore
+from serai.fhir.subscriptions import delivering
+from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.platform import queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
@@ -66,7 +68,12 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
     store, blobs = fhir_store(settings), Blobs.at(settings)
     db = await Database.open(settings.database_url, max_size=CONNECTIONS)
     try:
-        chores: tuple[Chore, ...] = (*CHORES, partial(files.sweep_until, blobs))
+        deliver = partial(
+            delivering.run,
+            database_url=settings.database_url,
+            hosts=allowed_hosts(settings.subscription_hosts),
+        )
+        chores: tuple[Chore, ...] = (*CHORES, partial(files.sweep_until, blobs), deliver)
         async with asyncio.TaskGroup() as group:
             for chore in chores:
                 group.create_task(_keep_doing(chore, db, store, stop))

@@ -59,6 +59,12 @@ _AUDIT = """, audited AS (
     SELECT last_updated, %(actor)s, %(actor_name)s, %(organisation)s,
            %(act)s, type || '/' || id, version, patients, 'success'
     FROM incoming ORDER BY type, id
+), told AS (
+    INSERT INTO subscription_event (type, id, version, deleted, at)
+    SELECT i.type, i.id, i.version, i.deleted, i.last_updated FROM incoming i
+    WHERE CASE WHEN EXISTS (SELECT 1 FROM subscription_type s WHERE s.type = i.type)
+               THEN pg_notify('subscription_event', '') IS NOT NULL ELSE false END
+    ORDER BY i.type, i.id
 )"""
 
 _FORGET = """, old_strings AS (

@@ -1,0 +1,66 @@
+"""A subscription tells its subscriber nothing that the subscriber could not read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.fhir.resources import observation, patient
+from tests.fhir.subscriptions.conftest import Node, created, ids, status_becomes
+from tests.fhir.subscriptions.conftest import subscription as wanting
+
+
+async def test_an_organisation_never_hears_of_anothers_patients(
+    node: Node, receivers: object
+) -> None:
+    assert callable(receivers)
+    ours, theirs = await receivers(), await receivers()
+    county = node.client(await node.machine("county"))
+    city = node.client(await node.machine("city"))
+    async with node.delivering():
+        for client, receiver in ((county, ours), (city, theirs)):
+            for kind in ("Patient", "Observation"):
+                id = await created(client, wanting(kind, receiver.url))
+                await status_becomes(client, id, "active")
+        mine = await created(county, patient())
+        value = await created(county, observation(f"Patient/{mine}"))
+        other = await created(city, patient("Wang"))
+        await ours.until(2)
+        await theirs.until(1)
+        await asyncio.sleep(0.3)
+    assert sorted(ids(ours.heard)) == sorted([mine, value])
+    assert ids(theirs.heard) == [other]
+
+
+async def test_a_revoked_token_is_told_nothing_more(node: Node, receivers: object) -> None:
+    assert callable(receivers)
+    receiver = await receivers()
+    actor = await node.machine()
+    client, other = node.client(actor), node.client(await node.machine())
+    async with node.delivering():
+        id = await created(client, wanting("Observation", receiver.url))
+        await status_becomes(client, id, "active")
+        await created(client, observation())
+        await receiver.until(1)
+        async with node.db.transaction() as tx:
+            await tx.execute(
+                "UPDATE access_token SET revoked_at = now() WHERE id = %s", (actor.id,)
+            )
+        await created(other, observation())
+        await asyncio.sleep(0.5)
+    assert len(receiver.heard) == 1
+
+
+async def test_who_may_not_search_a_type_cannot_subscribe_to_it(node: Node) -> None:
+    client = node.client(await node.machine(None, "system/Subscription.cruds system/Patient.r"))
+    answer = await client.post("Subscription", json=wanting("Observation", "https://example.org/"))
+    assert answer.status_code == 403
+
+
+async def test_another_organisation_cannot_see_or_change_a_subscription(node: Node) -> None:
+    county = node.client(await node.machine("county"))
+    city = node.client(await node.machine("city"))
+    asked = wanting("Observation", "https://example.org/hook", header=["Authorization: secret"])
+    id = await created(county, asked)
+    assert (await city.get(f"Subscription/{id}")).status_code == 404
+    assert (await city.get("Subscription")).json().get("entry") is None
+    assert (await city.put(f"Subscription/{id}", json=asked | {"id": id})).status_code == 409
