@@ -73,6 +73,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "job.not-found": "There is no such job, or it is no longer kept.",
     "job.too-long": "The work was stopped because it took more than {hours} hours.",
     "match.several-certain": "Several patients match with certainty.",
+    "meta.too-many": "Too many labels are in use to tell them all; ask for one type or resource.",
     "operation.bad-parameter": "The parameter {parameter} must be {expected}.",
     "operation.parameter-missing": "The parameter {parameter} is missing.",
     "operation.parameter-twice": "The parameter {parameter} can be given only once.",
