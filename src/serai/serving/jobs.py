@@ -17,6 +17,7 @@ from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.store import FhirStore
 from serai.fhir.subscriptions import delivering
 from serai.fhir.subscriptions.guarding import allowed_hosts
+from serai.fhir.terminology import packaged
 from serai.platform import queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
@@ -33,7 +34,15 @@ log = logging.getLogger(__name__)
 # Runs until `stop` is set; one that breaks is begun again.
 Chore = Callable[[Database, FhirStore, asyncio.Event], Awaitable[None]]
 
-CHORES: tuple[Chore, ...] = ()
+
+async def bring_terminology(db: Database, _store: FhirStore, stop: asyncio.Event) -> None:
+    """HL7's own vocabulary, or the first who asks for a code would wait for it."""
+    async with db.connection() as connection:
+        await packaged.ensure(connection)
+    await stop.wait()
+
+
+CHORES: tuple[Chore, ...] = (bring_terminology,)
 
 
 def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Work]:

@@ -10,7 +10,8 @@ from tests.fhir.conftest import Client
 from tests.fhir.resources import Data, doctor, observation, patient
 
 from serai.fhir import body
-from serai.fhir.store import FhirStore
+from serai.fhir.operations.lastn import MOST
+from serai.fhir.store import FhirStore, Write
 from serai.kernel.actor import Actor, serai_itself
 from serai.platform.db import Database
 
@@ -64,6 +65,23 @@ async def test_another_organisation_gets_none_and_everybody_is_refused(
     lead = await as_actor(doctor("lead")).get("Observation/$lastn?patient=p")
     assert lead.json()["total"] == 0
     assert (await as_actor(doctor("lead")).get("Observation/$lastn")).status_code == 400
+
+
+async def test_more_than_it_takes_at_once_is_told_and_not_counted(
+    fhir: httpx.AsyncClient, db: Database, store: FhirStore
+) -> None:
+    many = [measured(f"o{at}", f"c{at:04}", "2024-01-01") for at in range(MOST)]
+    writes = [Write("PUT", one["resourceType"], one["id"], body.of(one)) for one in many]
+    async with db.transaction() as tx:
+        await store.write(tx, writes, actor=serai_itself, now=NOON)
+    assert (await fhir.get("Observation/$lastn?patient=p")).json()["total"] == MOST
+    await put(db, store, [measured("one-more", "one-more", "2024-01-01")], serai_itself)
+    bundle = (await fhir.get("Observation/$lastn?patient=p")).json()
+    assert len(bundle["entry"]) == MOST + 1
+    assert "total" not in bundle
+    assert bundle["entry"][-1]["search"]["mode"] == "outcome"
+    issue = bundle["entry"][-1]["resource"]["issue"][0]
+    assert (issue["severity"], issue["code"]) == ("warning", "too-costly")
 
 
 async def test_a_composition_heads_its_document(

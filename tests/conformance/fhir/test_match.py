@@ -9,8 +9,9 @@ from tests.fhir.conftest import Client
 from tests.fhir.resources import Data, as_json, doctor
 
 from serai.fhir import body
+from serai.fhir.operations.match.asking import CANDIDATES
 from serai.fhir.operations.match.scoring import grade, score
-from serai.fhir.store import FhirStore
+from serai.fhir.store import FhirStore, Write
 from serai.kernel.actor import serai_itself
 from serai.platform.db import Database
 
@@ -119,6 +120,29 @@ async def test_the_index_finds_each_person_again_and_ranks_them_first(
         scores = [entry["search"]["score"] for entry in entries]
         assert scores == sorted(scores, reverse=True)
     assert missed == []
+
+
+async def test_the_likeliest_of_very_many_namesakes_is_found(
+    fhir: httpx.AsyncClient, db: Database, store: FhirStore
+) -> None:
+    known: Person = ("王", "伟", "1980-03-04", M, "13812345678")
+    namesakes = [person(("王", "伟", "", M, ""), id=f"a{at}") for at in range(CANDIDATES + 20)]
+    for one in namesakes:
+        del one["birthDate"]
+    data = [
+        *namesakes,
+        person(known, id="b"),
+        *(one | {"id": f"c-{one['id']}"} for one in namesakes),
+    ]
+    writes = [Write("PUT", "Patient", one["id"], body.of(one)) for one in data]
+    async with db.transaction() as tx:
+        await store.write(tx, writes, actor=serai_itself, now=NOON)
+    for asked in (
+        known,
+        ("Wang", "Wei", "1980-03-04", M, ""),
+        ("王", "伟", "1980-03-05", M, known[4]),
+    ):
+        assert (await ask(fhir, asked))["entry"][0]["resource"]["id"] == "b"
 
 
 async def test_only_visible_patients_are_candidates(

@@ -12,6 +12,7 @@ from serai.fhir.operations import (
     importing,
     lastn,
     match,
+    meta,
     reindex,
     summary,
 )
@@ -33,6 +34,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     lastn.LASTN,
     document.DOCUMENT,
     diff.DIFF,
+    meta.META,
+    meta.META_ADD,
+    meta.META_DELETE,
     CLOSURE,
     EXPAND,
     LOOKUP,

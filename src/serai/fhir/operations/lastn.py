@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
-from serai.fhir.body import encode
+from serai.fhir.body import Data, encode
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations.given import Given, given
 from serai.fhir.operations.operation import Operation
+from serai.fhir.outcome import of_issues
 from serai.fhir.search.keys import key
 from serai.fhir.visibility import clause, require
-from serai.kernel.errors import Malformed
+from serai.kernel.errors import Issue, Malformed
 
 MOST_OF_A_CODE: Final = 100
 MOST: Final = 2000
@@ -40,7 +41,7 @@ async def lastn(scene: Scene, asked: Asked) -> Reply:
     params = given(asked).only("max", "patient", "subject", "category", "code")
     most = params.integer("max", default=1, most=MOST_OF_A_CODE)
     visible, values = clause(scene.actor)
-    values |= {"subject": [_subject(params)], "most": most, "limit": MOST}
+    values |= {"subject": [_subject(params)], "most": most, "limit": MOST + 1}
     tests = ["TRUE"]
     for name in ("category", "code"):
         for text in params.all(name):
@@ -48,15 +49,23 @@ async def lastn(scene: Scene, asked: Asked) -> Reply:
             tests.append(f"r.keys && %({name}{len(tests)})s::bigint[]")
     statement = NEWEST.format(tests=" AND ".join(tests), visible=visible)
     cursor = await scene.connection.execute(statement, values, binary=True)
-    entries = [
+    rows = await cursor.fetchall()
+    entries: list[Data] = [
         {
             "fullUrl": f"{asked.base}/Observation/{id}",
             "resource": msgspec.Raw(content),
             "search": {"mode": "match"},
         }
-        for id, content in await cursor.fetchall()
+        for id, content in rows[:MOST]
     ]
-    bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    bundle: Data = {"resourceType": "Bundle", "type": "searchset"}
+    if len(rows) > MOST:
+        # Codes that come later are missing altogether.
+        cut = Issue("too-costly", "lastn.cut", severity="warning", details={"most": MOST})
+        outcome = msgspec.Raw(of_issues((cut,)))
+        entries.append({"resource": outcome, "search": {"mode": "outcome"}})
+    else:
+        bundle["total"] = len(entries)
     return Reply(200, encode(bundle | ({"entry": entries} if entries else {})))
 
 

@@ -14,10 +14,10 @@ import msgspec
 from serai.fhir.body import Data, encode
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations.given import given
-from serai.fhir.operations.match.scoring import grade, probability, score, swapped
+from serai.fhir.operations.match.scoring import WEIGHTS, grade, probability, score, swapped
 from serai.fhir.operations.operation import Operation
 from serai.fhir.search.extract import index
-from serai.fhir.search.keys import key, of_token
+from serai.fhir.search.keys import key
 from serai.fhir.search.romanised import keys_of
 from serai.fhir.stored import COLUMNS, Stored, stored
 from serai.fhir.visibility import clause, require
@@ -25,18 +25,32 @@ from serai.kernel.errors import Invalid, Malformed
 
 MOST: Final = 100
 CANDIDATES: Final = 500
+# Of a name or day that more people share, nobody could be told from the others anyway.
+EXAMINED: Final = 20_000
 GRADE: Final = "http://hl7.org/fhir/StructureDefinition/match-grade"
+
+# What the index alone tells of how likely a row is, so that the likeliest survive the limit.
+_LIKELY: Final = """(SELECT coalesce(sum(w.bits), 0)
+    FROM unnest(%(weighed)s::bigint[], %(bits)s::float8[]) AS w(key, bits)
+    WHERE w.key = ANY (r.keys))"""
+_BORN: Final = """d.type = 'Patient' AND d.param = 'birthdate'
+    AND d.low = ANY (%(born)s::timestamptz[])"""
 
 # OFFSET 0 makes each half start from its index, whatever the planner believes.
 _FOUND = f"""WITH named AS MATERIALIZED (
-    SELECT {COLUMNS}, r.patients FROM (
-        SELECT * FROM fhir_resource r WHERE r.keys && %(keys)s::bigint[] OFFSET 0) r
-    WHERE r.type = 'Patient' AND NOT r.deleted AND {{visible}} LIMIT %(most)s
+    SELECT * FROM (
+        SELECT {COLUMNS}, r.keys FROM (
+            SELECT * FROM fhir_resource r WHERE r.keys && %(keys)s::bigint[] OFFSET 0) r
+        WHERE r.type = 'Patient' AND NOT r.deleted AND {{visible}} LIMIT %(examined)s) r
+    ORDER BY {_LIKELY} + CASE WHEN EXISTS (
+        SELECT FROM fhir_date d WHERE d.id = r.id AND {_BORN}) THEN %(same_day)s ELSE 0 END DESC,
+        r.id LIMIT %(most)s
 ), born AS MATERIALIZED (
-    SELECT {COLUMNS}, r.patients FROM fhir_date d
-    JOIN fhir_resource r ON r.type = 'Patient' AND r.id = d.id
-    WHERE d.type = 'Patient' AND d.param = 'birthdate' AND d.low = ANY (%(born)s::timestamptz[])
-      AND NOT r.deleted AND {{visible}} LIMIT %(most)s
+    SELECT * FROM (
+        SELECT {COLUMNS}, r.keys FROM fhir_date d
+        JOIN fhir_resource r ON r.type = 'Patient' AND r.id = d.id
+        WHERE {_BORN} AND NOT r.deleted AND {{visible}} LIMIT %(examined)s) r
+    ORDER BY {_LIKELY} DESC, r.id LIMIT %(most)s
 )
 SELECT {COLUMNS} FROM named r
 UNION ALL SELECT {COLUMNS} FROM born r WHERE r.id NOT IN (SELECT id FROM named)"""  # noqa: S608
@@ -75,21 +89,35 @@ async def ranked(scene: Scene, wanted: Data) -> list[tuple[Stored, str, float]]:
 
 async def _candidates(scene: Scene, wanted: Data) -> list[Stored]:
     visible, values = clause(scene.actor)
-    values |= {"keys": _keys(wanted), "born": _born(wanted), "most": CANDIDATES}
+    weighed = _weighed(wanted)
+    gender = key("code", "Patient", "gender", str(wanted.get("gender")))
+    values |= {
+        "keys": sorted(weighed),
+        "weighed": [*weighed, gender],
+        "bits": [*weighed.values(), WEIGHTS["gender", "same"]],
+        "born": _born(wanted),
+        "same_day": WEIGHTS["birthDate", "same"],
+        "examined": EXAMINED,
+        "most": CANDIDATES,
+    }
     statement = _FOUND.format(visible=visible)
     cursor = await scene.connection.execute(statement, values, binary=True)
     return [stored(row) for row in await cursor.fetchall()]
 
 
-def _keys(wanted: Data) -> list[int]:
-    made = set(keys_of(wanted))
+def _weighed(wanted: Data) -> dict[int, float]:
+    """The keys that make a candidate, with what each says for it."""
+    made = dict.fromkeys(keys_of(wanted), WEIGHTS["name", "same"])
     for token in index(wanted).tokens:
-        if token.param == "identifier":
-            made |= set(of_token("Patient", "identifier", token.system, token.code))
-            made -= {key("system", "Patient", "identifier", token.system or "")}
-        elif token.param == "telecom":
-            made.add(key("code", "Patient", "telecom", token.code))
-    return sorted(made)
+        if token.param == "identifier" and token.code is not None:
+            # Of another system it says little, but an identifier is often sent without one.
+            made.setdefault(key("code", "Patient", "identifier", token.code), 0.0)
+            kind = "both" if token.system else "bare"
+            parts = (token.system, token.code) if token.system else (token.code,)
+            made[key(kind, "Patient", "identifier", *parts)] = WEIGHTS["identifier", "same"]
+        elif token.param == "telecom" and token.code is not None:
+            made[key("code", "Patient", "telecom", token.code)] = WEIGHTS["phone", "same"]
+    return made
 
 
 def _born(wanted: Data) -> list[datetime]:

@@ -23,7 +23,13 @@ from serai.fhir.operations.given import given
 from serai.fhir.operations.operation import Operation
 from serai.fhir.operations.summary import narrative
 from serai.fhir.operations.summary.absent import completed
-from serai.fhir.operations.summary.sections import SECTIONS, TYPES, Section, section_of
+from serai.fhir.operations.summary.sections import (
+    SECTIONS,
+    TYPES,
+    Section,
+    section_of,
+    within_bounds,
+)
 from serai.fhir.visibility import require
 from serai.kernel.clock import instant
 from serai.kernel.errors import Malformed, NotFound
@@ -33,18 +39,18 @@ IPS: Final = "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"
 COMPOSITION: Final = "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips"
 TITLES: Final = {"en": "International Patient Summary", "zh": "国际患者摘要"}
 EMPTY: Final = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
-# Of each section the newest; a summary of a lifetime's vital signs would be none.
-MOST_IN_SECTION: Final = 100
 # Beside supporting resources, what results are made of.
 ALSO_POINTED_TO: Final = frozenset({"Observation", "Specimen"})
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The patient, the members by section (newest first), and what they point to."""
+    """The patient, the members by section (newest first), of how many they are, and what they
+    point to."""
 
     patient: bytes
     members: dict[str, list[Data]]
+    counts: dict[str, int]
     contents: dict[Reference, bytes]
     pointed: dict[Reference, bytes]
 
@@ -109,12 +115,13 @@ async def gather(scene: Scene, id: str, *, base: str) -> Gathered:
     }
     pointed = await closure(scene.connection, wave, actor=scene.actor, base=base)
     pointed = {one: content for one, content in pointed.items() if one not in contents}
-    return Gathered(patient.raw, shown, contents, pointed)
+    counts = {name: len(several) for name, several in members.items()}
+    return Gathered(patient.raw, shown, counts, contents, pointed)
 
 
 def _newest(several: list[Data]) -> list[Data]:
     ordered = sorted(several, key=narrative.when, reverse=True)
-    return ordered[:MOST_IN_SECTION]
+    return within_bounds(ordered)
 
 
 def document(found: Gathered, *, base: str, now: datetime, language: str) -> bytes:
@@ -154,7 +161,7 @@ def _composition(
     patient = decode(found.patient)
     pointed = {f"{kind}/{id}": decode(one) for (kind, id), one in found.pointed.items()}
     sections = [
-        _section(one, found.members.get(one.name, []), pointed, base=base, language=language)
+        _section(one, found, pointed, base=base, language=language)
         for one in SECTIONS
         if one.required or found.members.get(one.name)
     ]
@@ -184,12 +191,14 @@ def _heading(language: str) -> str:
 
 
 def _section(
-    section: Section, members: list[Data], pointed: dict[str, Data], *, base: str, language: str
+    section: Section, found: Gathered, pointed: dict[str, Data], *, base: str, language: str
 ) -> dict[str, Any]:
+    members = found.members.get(section.name, [])
+    count = found.counts.get(section.name, 0)
     made: dict[str, Any] = {
         "title": section.titles[language],
         "code": _loinc(section.code, section.display),
-        "text": narrative.div(members, pointed, language),
+        "text": narrative.div(members, pointed, language, count=count),
     }
     if members:
         made["entry"] = [

@@ -11,6 +11,10 @@ from serai.fhir.body import Data
 
 XHTML: Final = "http://www.w3.org/1999/xhtml"
 NOTHING: Final = {"en": "No information available.", "zh": "没有可用的信息。"}
+CUT: Final = {
+    "en": "Only the {shown} newest of {count} are shown.",
+    "zh": "共 {count} 条，仅显示最新的 {shown} 条。",
+}
 HEADINGS: Final = {"en": ("What", "When", "Value"), "zh": ("内容", "时间", "数值")}
 SUBJECTS: Final = ("code", "vaccineCode", "medicationCodeableConcept", "category", "scope")
 DATES: Final = re.compile(
@@ -21,10 +25,15 @@ DATES: Final = re.compile(
 UNSPEAKABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def div(resources: Iterable[Data], pointed: dict[str, Data], language: str) -> Data:
-    """The narrative of one section; `pointed` are the resources its rows may point to."""
+def div(
+    resources: Iterable[Data], pointed: dict[str, Data], language: str, *, count: int = 0
+) -> Data:
+    """The narrative of one section; `pointed` are the resources its rows may point to, and
+    `count` is how many there would be."""
     rows = [(subject(one, pointed), when(one), value(one)) for one in resources]
     inside = _table(rows, language) if rows else f"<p>{NOTHING[language]}</p>"
+    if count > len(rows):
+        inside += f"<p>{CUT[language].format(shown=len(rows), count=count)}</p>"
     opening = f'<div xmlns="{XHTML}" lang="{language}" xml:lang="{language}">'
     return {"status": "generated", "div": f"{opening}{inside}</div>"}
 

@@ -5,11 +5,14 @@ What was entered in error, refuted, cancelled or is only a draft belongs nowhere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from serai.fhir.body import Data
 
+# Of each section the newest; a summary of a lifetime's vital signs would be none.
+MOST_IN_SECTION: Final = 100
 NEVER: Final = frozenset({"entered-in-error", "cancelled", "draft", "not-done", "rejected"})
 ENDED: Final = frozenset({"inactive", "remission", "resolved"})
 CURRENT_MEDICATION: Final = frozenset({"active", "intended", "on-hold", "unknown"})
@@ -24,8 +27,13 @@ OBSERVATIONS: Final = {
     "laboratory": "results",
     "imaging": "results",
     "social-history": "social",
-    "survey": "functional",
+    # The functional status takes no Observation (Composition-uv-ips).
+    "survey": "results",
 }
+
+
+# Tobacco and alcohol use; the social history has room for one of each.
+ONCE: Final = ("72166-2", "74013-4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,20 @@ def section_of(resource: Data) -> str | None:
             return "directives" if "adr" in codes(resource.get("scope")) else None
         case kind:
             return BY_TYPE.get(kind)
+
+
+def within_bounds(several: Sequence[Data]) -> list[Data]:
+    """What of a section's resources, the newest first, it shows."""
+    seen: set[str] = set()
+    shown = []
+    for one in several:
+        if one["resourceType"] == "Observation":
+            once = codes(one.get("code")) & set(ONCE)
+            if once & seen:
+                continue
+            seen |= once
+        shown.append(one)
+    return shown[:MOST_IN_SECTION]
 
 
 def codes(concepts: Any) -> set[str]:
