@@ -9,8 +9,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from tests.fhir.conftest import BASE, MACHINE, Client, SignedIn, as_actor, fhir, store
-from tests.fhir.resources import Data, as_json, doctor, observation, patient
+from tests.fhir.conftest import BASE, MACHINE, SignedIn, as_actor, fhir, store
+from tests.fhir.resources import Data, as_json, patient
 
 from serai.fhir.http import FhirDoor
 from serai.fhir.http.request import MOST_BYTES
@@ -197,51 +197,3 @@ async def test_200_clients_on_two_connections_get_an_answer_or_an_honest_503(
 
 def transaction(*requests: Data) -> bytes:
     return as_json({"resourceType": "Bundle", "type": "transaction", "entry": list(requests)})
-
-
-PATCH = b'[{"op":"add","path":"/active","value":true}]'
-PATHS: dict[str, tuple[str, str, bytes, dict[str, str], int]] = {
-    "read": ("GET", "Patient/p", b"", {}, 404),
-    "head": ("HEAD", "Patient/p", b"", {}, 404),
-    "if-none-match": ("GET", "Patient/p", b"", {"if-none-match": 'W/"2"'}, 404),
-    "vread": ("GET", "Patient/p/_history/1", b"", {}, 404),
-    "history": ("GET", "Patient/p/_history", b"", {}, 404),
-    "type history": ("GET", "Patient/_history", b"", {}, 200),
-    "system history": ("GET", "_history", b"", {}, 200),
-    "search": ("GET", "Patient?identifier=urn:mrn|1", b"", {}, 200),
-    "include": ("GET", "Observation?_include=Observation:subject", b"", {}, 200),
-    "revinclude": ("GET", "Patient?_revinclude=Observation:subject", b"", {}, 200),
-    "delete": ("DELETE", "Patient/p", b"", {}, 204),
-    "conditional delete": ("DELETE", "Patient?identifier=urn:mrn|1", b"", {}, 204),
-    "patch": ("PATCH", "Patient/p", PATCH, {"content-type": "application/json-patch+json"}, 404),
-    "conditional patch": ("PATCH", "Patient?identifier=urn:mrn|1", PATCH,
-                          {"content-type": "application/json-patch+json"}, 404),
-    "conditional reference": ("POST", "", transaction(
-        {"resource": observation("Patient?identifier=urn:mrn|1"),
-         "request": {"method": "POST", "url": "Observation"}}), JSON, 412),
-    "transaction": ("POST", "", transaction(
-        {"request": {"method": "GET", "url": "Patient/p"}}), JSON, 404),
-    "conditional create": ("POST", "Patient", as_json(IDENTIFIED),
-                           JSON | {"if-none-exist": "identifier=urn:mrn|1"}, 201),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", PATHS)
-async def test_no_path_leads_to_a_record_of_another_organisation(
-    as_actor: Client, name: str
-) -> None:
-    county, other = as_actor(doctor("county")), as_actor(doctor("other"))
-    secret = IDENTIFIED | {"id": "p", "name": [{"family": "Hidden"}]}
-    for _ in range(2):
-        await county.put("Patient/p", content=as_json(secret), headers=JSON)
-    await county.put(
-        "Observation/o", content=as_json(observation("Patient/p", id="o")), headers=JSON
-    )
-    method, address, content, headers, status = PATHS[name]
-    answer = await other.request(method, address, content=content, headers=headers)
-    assert answer.status_code == status, answer.text
-    assert "Hidden" not in answer.text
-    assert "Observation/o" not in answer.text
-    assert answer.json().get("total", 0) == 0 if status == 200 and method == "GET" else True
-    kept = await county.get("Patient/p")
-    assert (kept.status_code, kept.headers["etag"]) == (200, 'W/"2"')

@@ -6,33 +6,46 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl
 
 from serai.fhir.definitions import RESOURCE_TYPES
-from serai.fhir.interaction.asked import Scene
-from serai.kernel.errors import Invalid, Stale
+from serai.kernel.errors import Invalid
 
 # Keys that hold an address. Inside a JSON string the quote before the colon would be escaped,
 # so this finds keys and nothing else.
 ADDRESSES: Final = re.compile(
     rb'"(reference|url|uri|valueUri|valueUrl|valueUuid|valueOid|valueCanonical)":"([^"\\]+)"'
 )
+NARRATIVES: Final = re.compile(rb'"div":"(?:[^"\\]|\\.)*"')
+LINKS: Final = re.compile(rb"""((?:href|src)=)(\\"|')([^"'\\<>]+)\2""")
 REFERENCES: Final = re.compile(rb'"reference":"([^"\\]+)"')
 CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?(.+)")
 
 
 def replace(raw: bytes, known: Mapping[bytes, bytes]) -> bytes:
-    """Every address that `known` has an answer for, replaced."""
+    """Every address that `known` has an answer for, replaced, also in links of the narrative."""
 
     def literal(match: re.Match[bytes]) -> bytes:
-        key, value = match[1], match[2]
-        address, version, _ = value.partition(b"/_history/")
-        found = known.get(value) or (known.get(address) if version else None)
-        if found is None:
-            return match[0]
-        return b'"' + key + b'":"' + found + b'"'
+        found = _found(match[2], known)
+        return match[0] if found is None else b'"' + match[1] + b'":"' + found + b'"'
 
-    return ADDRESSES.sub(literal, raw)
+    def link(match: re.Match[bytes]) -> bytes:
+        found = _found(match[3], known)
+        return match[0] if found is None else match[1] + match[2] + found + match[2]
+
+    def narrative(match: re.Match[bytes]) -> bytes:
+        return LINKS.sub(link, match[0])
+
+    return NARRATIVES.sub(narrative, ADDRESSES.sub(literal, raw))
+
+
+def _found(value: bytes, known: Mapping[bytes, bytes]) -> bytes | None:
+    """A version is left out, which a new resource does not have yet; a fragment is kept."""
+    found = known.get(value)
+    if found is not None:
+        return found
+    address, mark, fragment = value.partition(b"#")
+    found = known.get(address.partition(b"/_history/")[0])
+    return None if found is None else found + mark + fragment
 
 
 def conditional(raw: bytes) -> set[bytes]:
@@ -52,13 +65,3 @@ def require_resolved(raw: bytes, place: str) -> None:
             raise Invalid(
                 "bundle.unresolved", reference=value.decode()[:100], place=f"{place}.resource"
             )
-
-
-async def resolve(scene: Scene, reference: bytes) -> bytes:
-    """The one resource that a conditional reference means."""
-    kind, _, query = reference.decode().partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True)
-    found = await scene.store.only_match(scene.connection, kind, pairs, actor=scene.actor)
-    if found is None:
-        raise Stale("bundle.reference", type=kind)
-    return found.reference.encode()

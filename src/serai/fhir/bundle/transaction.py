@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from serai.fhir.body import Body, parse
-from serai.fhir.bundle import references, replies
+from serai.fhir.bundle import conditional, references, replies
+from serai.fhir.bundle.conditional import Coming
 from serai.fhir.bundle.entries import Entry, Requests
 from serai.fhir.interaction.asked import Pairs, Reply, Scene
 from serai.fhir.interaction.patching import patched
@@ -57,8 +58,7 @@ async def run(scene: Scene, requests: Requests) -> bytes:
     writing = [entry for entry in entries if entry.asked.method != "GET"]
     planned = await _plan_all(scene, writing)
     known = _known(planned)
-    for reference in sorted(set().union(*(references.conditional(e.asked.raw) for e in writing))):
-        known[reference] = await references.resolve(scene, reference)
+    await _resolve_conditions(scene, planned, known)
     ready = [await _with_body(scene, one, known) for one in planned]
     done = await _write_all(scene, ready)
     for entry in entries:
@@ -151,6 +151,28 @@ def _known(planned: Sequence[Planned]) -> dict[bytes, bytes]:
         for one in planned
         if one.entry.full_url and one.reference
     }
+
+
+async def _resolve_conditions(
+    scene: Scene, planned: Sequence[Planned], known: dict[bytes, bytes]
+) -> None:
+    wanted = set().union(*(references.conditional(one.entry.asked.raw) for one in planned))
+    if not wanted:
+        return
+    gone = frozenset(
+        one.reference
+        for one in planned
+        if one.write and one.write.method == "DELETE" and one.reference
+    )
+    coming = [_coming(one) for one in planned if one.write and one.write.method in ("POST", "PUT")]
+    for reference in sorted(wanted):
+        known[reference] = await conditional.resolve(scene, reference, coming, gone)
+
+
+def _coming(one: Planned) -> Coming:
+    asked = one.entry.asked
+    condition = asked.params if asked.method == "PUT" else asked.conditions.if_none_exist
+    return Coming(asked.path[0], one.reference or "", asked.raw, condition or ())
 
 
 async def _with_body(scene: Scene, one: Planned, known: dict[bytes, bytes]) -> Planned:
