@@ -56,6 +56,7 @@ class Receiver:
     heard: list[Heard] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     hangs: bool = False
+    something: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -65,14 +66,19 @@ class Receiver:
         if status < 300:
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.heard.append(Heard(request.method, request.path, headers, body))
+            self.something.set()
         return web.Response(status=status)
 
     async def until(self, count: int, *, seconds: float = 15) -> list[Heard]:
         """What was accepted, when it is so many; fails when it does not become so many."""
-        async with asyncio.timeout(seconds):
-            while len(self.heard) < count:
-                await asyncio.sleep(0.01)
+        await self.until_true(lambda: len(self.heard) >= count, seconds=seconds)
         return self.heard
+
+    async def until_true(self, enough: Callable[[], bool], *, seconds: float = 15) -> None:
+        async with asyncio.timeout(seconds):
+            while not enough():
+                self.something.clear()
+                await self.something.wait()
 
 
 @pytest_asyncio.fixture

@@ -137,9 +137,7 @@ async def test_nothing_is_lost_when_the_deliverer_is_stopped_in_the_middle(
     assert before < 40
     made += [await created(client, observation()) for _ in range(5)]
     async with node.delivering():
-        async with asyncio.timeout(15):
-            while set(ids(receiver.heard)) != set(made):
-                await asyncio.sleep(0.01)
+        await receiver.until_true(lambda: set(ids(receiver.heard)) == set(made))
         told = list(dict.fromkeys(ids(receiver.heard)))
     assert told == made
     assert len(receiver.heard) <= 46

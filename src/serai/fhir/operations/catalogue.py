@@ -13,6 +13,9 @@ from serai.fhir.operations import (
     lastn,
     match,
     reindex,
+    subscription_events,
+    subscription_letters,
+    subscription_status,
     summary,
 )
 from serai.fhir.operations.closure import CLOSURE
@@ -43,6 +46,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *export.OPERATIONS,
     importing.OPERATION,
     reindex.OPERATION,
+    subscription_status.OPERATION,
+    subscription_events.OPERATION,
+    *subscription_letters.OPERATIONS,
 )
 
 
