@@ -165,6 +165,21 @@ async def test_a_letter_tried_too_often_is_dead_and_the_next_one_goes_on(
         ]
 
 
+async def test_criteria_that_cannot_be_answered_stop_nobody_else(
+    node: Node, receiver: Receiver
+) -> None:
+    client = node.client(await node.machine())
+    async with node.delivering():
+        unknown = wanting("Observation?code:in=http://example.org/unknown", receiver.url)
+        broken = await created(client, unknown)
+        await created(client, wanting("Observation", receiver.url))
+        made = await created(client, observation())
+        assert ids(await receiver.until(1)) == [made]
+    answer = await client.get(f"Subscription/{broken}/$dead-letters")
+    (letter,) = answer.json()["parameter"]
+    assert letter["part"][-1]["valueString"] == "subscription.unreadable"
+
+
 async def test_a_rolled_back_write_is_never_told(node: Node, receiver: Receiver) -> None:
     client = node.client(await node.machine())
     await created(client, wanting("Observation", receiver.url))

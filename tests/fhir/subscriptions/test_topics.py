@@ -1,4 +1,4 @@
-"""Topic-based subscriptions (Subscriptions R5 Backport, STU 1.1): handshake, contents, heartbeat."""
+"""Topic-based subscriptions (R5 Backport, STU 1.1): handshake, contents, heartbeat."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def status_of(one: Heard) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in first["parameter"]:
         value = next((v for k, v in part.items() if k.startswith("value")), None)
-        found[part["name"]] = part["part"] if "part" in part else value
+        found[part["name"]] = part.get("part", value)
     return found
 
 
@@ -98,7 +98,7 @@ async def test_a_notification_says_as_much_as_was_asked_for(
         id = await created(client, patient())
         _, heard = await receiver.until(2)
     status = status_of(heard)
-    assert status["type"] == "event-notification"
+    assert (status["type"], status["status"]) == ("event-notification", "active")
     assert status["events-since-subscription-start"] == "1"
     entries = heard.data["entry"][1:]
     assert len(entries) == (0 if content == "empty" else 1)
@@ -164,8 +164,8 @@ async def test_a_final_report_is_told_once(node: Node, receiver: Receiver) -> No
 async def test_when_nothing_happens_a_heartbeat_says_so(node: Node, receiver: Receiver) -> None:
     client = node.client(await node.machine())
     async with node.delivering():
-        await created(client, by_topic("any-Patient", receiver.url, "empty", heartbeat=10))
-        await receiver.until(1)
+        asked = by_topic("any-Patient", receiver.url, "empty", heartbeat=10)
+        await status_becomes(client, await created(client, asked), "active")
         async with node.db.transaction() as tx:
             await tx.execute("UPDATE subscription SET last_sent = last_sent - interval '11 s'")
         _, heard = await receiver.until(2)

@@ -49,8 +49,9 @@ ADD = """WITH numbered AS (
     UPDATE subscription SET last_number = last_number + 1 WHERE id = %(subscription)s
     RETURNING last_number)
 INSERT INTO subscription_delivery
-    (subscription, number, type, id, version, deleted, at, state)
-SELECT %(subscription)s, last_number, %(type)s, %(id)s, %(version)s, %(deleted)s, %(at)s, 'pending'
+    (subscription, number, type, id, version, deleted, at, state, reason)
+SELECT %(subscription)s, last_number, %(type)s, %(id)s, %(version)s, %(deleted)s, %(at)s,
+       %(state)s, %(reason)s
 FROM numbered"""
 
 EVENT = "number, type, id, version, deleted, at, state, tries, reason"
@@ -172,7 +173,10 @@ async def listener(connection: Connection, id: str) -> Listener | None:
     return (await listeners(connection, [id])).get(id)
 
 
-async def add(tx: Connection, subscription: str, one: Happened) -> None:
+async def add(
+    tx: Connection, subscription: str, one: Happened, *, problem: str | None = None
+) -> None:
+    """Waits to be told, or is a dead letter from the start."""
     values = {
         "subscription": subscription,
         "type": one.type,
@@ -180,6 +184,8 @@ async def add(tx: Connection, subscription: str, one: Happened) -> None:
         "version": one.version,
         "deleted": one.deleted,
         "at": one.at,
+        "state": "dead" if problem else "pending",
+        "reason": problem,
     }
     await tx.execute(ADD, values)
 
