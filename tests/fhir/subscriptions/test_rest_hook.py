@@ -180,6 +180,17 @@ async def test_criteria_that_cannot_be_answered_stop_nobody_else(
     assert letter["part"][-1]["valueString"] == "subscription.unreadable"
 
 
+async def test_what_nobody_subscribed_to_leaves_no_trace(node: Node, receiver: Receiver) -> None:
+    client = node.client(await node.machine())
+    await created(client, observation())
+    await created(client, wanting("Observation", receiver.url))
+    await created(client, patient())
+    one = await created(client, observation())
+    async with node.db.connection() as connection:
+        rows = await connection.execute("SELECT type, id, version FROM subscription_event")
+        assert await rows.fetchall() == [("Observation", one, 1)]
+
+
 async def test_a_rolled_back_write_is_never_told(node: Node, receiver: Receiver) -> None:
     client = node.client(await node.machine())
     await created(client, wanting("Observation", receiver.url))
