@@ -56,7 +56,7 @@ class Receiver:
     heard: list[Heard] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     hangs: bool = False
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    something: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -66,19 +66,19 @@ class Receiver:
         if status < 300:
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.heard.append(Heard(request.method, request.path, headers, body))
-            self.news.set()
+            self.something.set()
         return web.Response(status=status)
 
     async def until(self, count: int, *, seconds: float = 15) -> list[Heard]:
         """What was accepted, when it is so many; fails when it does not become so many."""
-        return await self.until_that(lambda: len(self.heard) >= count, seconds=seconds)
-
-    async def until_that(self, holds: Callable[[], bool], *, seconds: float = 15) -> list[Heard]:
-        async with asyncio.timeout(seconds):
-            while not holds():
-                self.news.clear()
-                await self.news.wait()
+        await self.until_true(lambda: len(self.heard) >= count, seconds=seconds)
         return self.heard
+
+    async def until_true(self, enough: Callable[[], bool], *, seconds: float = 15) -> None:
+        async with asyncio.timeout(seconds):
+            while not enough():
+                self.something.clear()
+                await self.something.wait()
 
 
 @pytest_asyncio.fixture

@@ -72,7 +72,7 @@ def test_by_default_no_private_host_is_allowed() -> None:
         endpoints.read(f"http://{HOST}/", frozenset())
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f.1"])
+@pytest.mark.parametrize("host", ["2130706433", "localhost", "0x7f.1"])
 async def test_a_name_that_leads_inside_is_refused_when_it_is_told(host: str) -> None:
     found = endpoints.Endpoint(f"http://{host}/", "http", host, 80)
     with pytest.raises(Invalid, match="private-endpoint"):

@@ -137,7 +137,7 @@ async def test_nothing_is_lost_when_the_deliverer_is_stopped_in_the_middle(
     assert before < 40
     made += [await created(client, observation()) for _ in range(5)]
     async with node.delivering():
-        await receiver.until_that(lambda: set(ids(receiver.heard)) == set(made))
+        await receiver.until_true(lambda: set(ids(receiver.heard)) == set(made))
         told = list(dict.fromkeys(ids(receiver.heard)))
     assert told == made
     assert len(receiver.heard) <= 46
@@ -163,6 +163,32 @@ async def test_a_letter_tried_too_often_is_dead_and_the_next_one_goes_on(
             (first, "dead", 3, "HTTP 500"),
             (second, "delivered", 0, None),
         ]
+
+
+async def test_criteria_that_cannot_be_answered_stop_nobody_else(
+    node: Node, receiver: Receiver
+) -> None:
+    client = node.client(await node.machine())
+    async with node.delivering():
+        unknown = wanting("Observation?code:in=http://example.org/unknown", receiver.url)
+        broken = await created(client, unknown)
+        await created(client, wanting("Observation", receiver.url))
+        made = await created(client, observation())
+        assert ids(await receiver.until(1)) == [made]
+    answer = await client.get(f"Subscription/{broken}/$dead-letters")
+    (letter,) = answer.json()["parameter"]
+    assert letter["part"][-1]["valueString"] == "subscription.unreadable"
+
+
+async def test_what_nobody_subscribed_to_leaves_no_trace(node: Node, receiver: Receiver) -> None:
+    client = node.client(await node.machine())
+    await created(client, observation())
+    await created(client, wanting("Observation", receiver.url))
+    await created(client, patient())
+    one = await created(client, observation())
+    async with node.db.connection() as connection:
+        rows = await connection.execute("SELECT type, id, version FROM subscription_event")
+        assert await rows.fetchall() == [("Observation", one, 1)]
 
 
 async def test_a_rolled_back_write_is_never_told(node: Node, receiver: Receiver) -> None:

@@ -14,9 +14,16 @@ from serai.fhir.interaction.table import TABLE
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.operations.operation import Operation
 from serai.fhir.search.criteria import honoured
+from serai.fhir.subscriptions.topics import canonicals
 from serai.kernel.clock import instant, utc_now
 
 STARTED = instant(utc_now())
+
+# https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/components.html#subscription-topics
+TOPIC = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+    "capabilitystatement-subscriptiontopic-canonical"
+)
 
 
 @lru_cache(maxsize=8)
@@ -91,6 +98,8 @@ def _resource(kind: str) -> dict[str, Any]:
             one for one in OPERATIONS if one.levels != {"system"} and _offers(one, kind)
         ),
     }
+    if kind == "Subscription":
+        described["extension"] = [{"url": TOPIC, "valueCanonical": one} for one in canonicals()]
     return {name: value for name, value in described.items() if value != []}
 
 

@@ -14,6 +14,9 @@ from serai.fhir.operations import (
     match,
     meta,
     reindex,
+    subscription_events,
+    subscription_letters,
+    subscription_status,
     summary,
 )
 from serai.fhir.operations.closure import CLOSURE
@@ -47,6 +50,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *export.OPERATIONS,
     importing.OPERATION,
     reindex.OPERATION,
+    subscription_status.OPERATION,
+    subscription_events.OPERATION,
+    *subscription_letters.OPERATIONS,
 )
 
 

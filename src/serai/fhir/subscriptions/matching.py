@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import psycopg
 
 from serai.fhir import body
 from serai.fhir.body import Data
@@ -15,11 +18,13 @@ from serai.fhir.subscriptions.definition import Definition, Pairs, read
 from serai.fhir.subscriptions.queue import Happened, Listener
 from serai.fhir.subscriptions.subscribers import subscriber
 from serai.kernel.actor import Actor, serai_itself
-from serai.kernel.errors import Forbidden, Gone, Invalid, NotFound
+from serai.kernel.errors import Forbidden, Gone, Invalid, NotFound, SeraiError
 from serai.kernel.ids import new_id
 from serai.platform.db import Connection, Database
 
 MOST_AT_ONCE = 100
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Matcher:
         before = None
         if after is None or any(wanted.topic for _, wanted, _ in interested):
             before = await version(tx, self.store, event.type, event.id, event.version - 1)
-        answered: dict[Pairs, bool] = {}
+        answered: dict[Pairs, bool | None] = {}
         for one, wanted, who in interested:
             happened = wanted.topic.happened(before, after) if wanted.topic else after is not None
             content, number = (after, event.version) if after else (before, event.version - 1)
@@ -67,11 +72,25 @@ class Matcher:
                 continue
             for query in wanted.queries:
                 if query not in answered:
-                    answered[query] = await self._answers(tx, event, content, number, query)
-            if any(answered[query] for query in wanted.queries) and await may_see(
-                tx, self.store, event.type, event.id, event.version, who
-            ):
-                await queue.add(tx, one.id, event)
+                    answered[query] = await self._tried(tx, event, content, number, query)
+            answers = [answered[query] for query in wanted.queries]
+            if not any(answer is not False for answer in answers):
+                continue
+            if await may_see(tx, self.store, event.type, event.id, event.version, who):
+                problem = None if any(answers) else "subscription.unreadable"
+                await queue.add(tx, one.id, event, problem=problem)
+
+    async def _tried(
+        self, tx: Connection, event: Happened, content: Data, number: int, query: Pairs
+    ) -> bool | None:
+        """None when the criteria cannot be answered any more: the event becomes a dead letter
+        of that subscription and stops nobody else's."""
+        try:
+            async with tx.transaction():
+                return await self._answers(tx, event, content, number, query)
+        except (SeraiError, psycopg.DataError, psycopg.ProgrammingError) as error:
+            log.warning("criteria cannot be answered: %s", type(error).__name__)
+            return None
 
     async def _answers(
         self, tx: Connection, event: Happened, content: Data, number: int, query: Pairs

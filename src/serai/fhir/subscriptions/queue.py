@@ -43,14 +43,15 @@ DUE = """SELECT s.id, s.next_try FROM subscription s WHERE s.status <> 'off' AND
         OR EXISTS (SELECT 1 FROM subscription_delivery d
                    WHERE d.subscription = s.id AND d.state = 'pending'))
     ORDER BY s.next_try"""
-ONE = f"SELECT {COLUMNS} FROM subscription s WHERE s.id = %s"  # noqa: S608
+THESE = f"SELECT {COLUMNS} FROM subscription s WHERE s.id = ANY (%s)"  # noqa: S608
 
 ADD = """WITH numbered AS (
     UPDATE subscription SET last_number = last_number + 1 WHERE id = %(subscription)s
     RETURNING last_number)
 INSERT INTO subscription_delivery
-    (subscription, number, type, id, version, deleted, at, state)
-SELECT %(subscription)s, last_number, %(type)s, %(id)s, %(version)s, %(deleted)s, %(at)s, 'pending'
+    (subscription, number, type, id, version, deleted, at, state, reason)
+SELECT %(subscription)s, last_number, %(type)s, %(id)s, %(version)s, %(deleted)s, %(at)s,
+       %(state)s, %(reason)s
 FROM numbered"""
 
 EVENT = "number, type, id, version, deleted, at, state, tries, reason"
@@ -59,7 +60,7 @@ PENDING = f"""SELECT {EVENT} FROM subscription_delivery
 BETWEEN = f"""SELECT {EVENT} FROM subscription_delivery
     WHERE subscription = %s AND number BETWEEN %s AND %s ORDER BY number LIMIT %s"""  # noqa: S608
 DEAD = f"""SELECT {EVENT} FROM subscription_delivery
-    WHERE subscription = %s AND state = 'dead' ORDER BY number LIMIT %s"""  # noqa: S608
+    WHERE subscription = %s AND state = 'dead' AND number > %s ORDER BY number LIMIT %s"""  # noqa: S608
 SETTLE = """UPDATE subscription_delivery SET state = %s, reason = %s, settled_at = %s
     WHERE subscription = %s AND number = ANY (%s) AND state = 'pending'"""
 SENT = """UPDATE subscription SET failures = 0, next_try = %(now)s, last_sent = %(now)s,
@@ -74,8 +75,7 @@ REPLAY = """UPDATE subscription_delivery SET state = 'pending', tries = 0
     WHERE subscription = %(id)s AND state = 'dead'
       AND (%(numbers)s::bigint[] IS NULL OR number = ANY (%(numbers)s))"""
 TRY_NOW = "UPDATE subscription SET failures = 0, next_try = %s WHERE id = %s"
-COUNTS = """SELECT state, count(*) FROM subscription_delivery WHERE subscription = %s
-    GROUP BY state"""
+WAKE = "NOTIFY subscription_event"
 PRUNE = """DELETE FROM subscription_delivery
     WHERE state IN ('delivered', 'withheld') AND settled_at < %s"""
 
@@ -138,6 +138,7 @@ async def follow(
     await tx.execute(FOLLOW, values)
     await tx.execute(FORGET_TYPES, (id,))
     await tx.execute(WATCH, (wanted.type, id))
+    await tx.execute(WAKE)
 
 
 async def switch_off(tx: Connection, id: str) -> None:
@@ -163,12 +164,19 @@ async def due(connection: Connection, now: datetime) -> list[tuple[str, datetime
     return [(id, at) for id, at in rows]
 
 
+async def listeners(connection: Connection, ids: Sequence[str]) -> dict[str, Listener]:
+    rows = await (await connection.execute(THESE, (list(ids),))).fetchall()
+    return {row[0]: Listener(*row) for row in rows}
+
+
 async def listener(connection: Connection, id: str) -> Listener | None:
-    row = await (await connection.execute(ONE, (id,))).fetchone()
-    return Listener(*row) if row else None
+    return (await listeners(connection, [id])).get(id)
 
 
-async def add(tx: Connection, subscription: str, one: Happened) -> None:
+async def add(
+    tx: Connection, subscription: str, one: Happened, *, problem: str | None = None
+) -> None:
+    """Waits to be told, or is a dead letter from the start."""
     values = {
         "subscription": subscription,
         "type": one.type,
@@ -176,6 +184,8 @@ async def add(tx: Connection, subscription: str, one: Happened) -> None:
         "version": one.version,
         "deleted": one.deleted,
         "at": one.at,
+        "state": "dead" if problem else "pending",
+        "reason": problem,
     }
     await tx.execute(ADD, values)
 
@@ -192,9 +202,9 @@ async def between(
     return [Event(*row) for row in await cursor.fetchall()]
 
 
-async def dead(connection: Connection, subscription: str, most: int) -> list[Event]:
-    rows = await (await connection.execute(DEAD, (subscription, most))).fetchall()
-    return [Event(*row) for row in rows]
+async def dead(connection: Connection, subscription: str, after: int, most: int) -> list[Event]:
+    cursor = await connection.execute(DEAD, (subscription, after, most))
+    return [Event(*row) for row in await cursor.fetchall()]
 
 
 async def settle(
@@ -208,15 +218,11 @@ async def settle(
     await tx.execute(SETTLE, (state, reason, now, subscription, numbers))
 
 
-async def counts(connection: Connection, subscription: str) -> dict[str, int]:
-    """How many events are in each state."""
-    return dict(await (await connection.execute(COUNTS, (subscription,))).fetchall())
-
-
 async def replay(
     tx: Connection, subscription: str, numbers: list[int] | None, now: datetime
 ) -> int:
     """Dead letters wait again, at the head of their queue; how many."""
     cursor = await tx.execute(REPLAY, {"id": subscription, "numbers": numbers})
     await tx.execute(TRY_NOW, (now, subscription))
+    await tx.execute(WAKE)
     return cursor.rowcount

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import httpx
@@ -74,8 +74,8 @@ class Teller:
         if wanted.is_over(now):
             await self._show(one, "off", None)
             return False
-        if one.status == "requested" and not await self._activate(one, wanted, now):
-            return False
+        if one.status == "requested":
+            return await self._activate(one, wanted, now)
         return await self._events(one, wanted, who, now)
 
     async def _activate(self, one: Listener, wanted: Definition, now: datetime) -> bool:
@@ -135,6 +135,9 @@ class Teller:
     def _letter(self, one: Listener, wanted: Definition, told: Sequence[Told]) -> Letter:
         """A Bundle for a topic; for plain R4 the resource itself, or an empty ping."""
         if wanted.topic:
+            # An event may have come after the listener was read.
+            last = max(one.last_number, told[-1].event.number)
+            one = replace(one, last_number=last)
             content = bundle("event-notification", one, wanted, told, base=self.store.base)
             return Letter("POST", content, MEDIA_TYPE)
         if wanted.payload is None:

@@ -66,3 +66,8 @@ def topic(url: str) -> Topic | None:
         filters = frozenset(honoured(name)) - {"_has"}
         return Topic(bare, name, filters, deletes=True)
     return NAMED.get(bare)
+
+
+def canonicals() -> list[str]:
+    """Every topic that can be subscribed to."""
+    return [*NAMED, *(BASE + ANY + kind for kind in sorted(RESOURCE_TYPES))]
