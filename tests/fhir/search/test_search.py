@@ -247,3 +247,20 @@ async def test_an_update_changes_what_is_found(ward: httpx.AsyncClient) -> None:
     assert ids(await search(ward, "Patient?family=Zhang")) == []
     assert ids(await search(ward, "Patient?family=Chen")) == ["p3"]
     assert ids(await search(ward, "Patient?active=true")) == []
+
+
+async def test_a_search_by_name_pages_through_each_match_once(fhir: httpx.AsyncClient) -> None:
+    """By the first name that matches, and by id among namesakes, whatever else a name is."""
+    families = ["Lindt", "Li", "LI", "Wang", "Linde", "Li"]
+    await keep(fhir, *(patient(name, id=f"p{n}") for n, name in enumerate(families)))
+    married = [{"family": "Linde"}, {"family": "li"}, {"family": "Li"}]
+    await keep(fhir, patient(id="p9", name=married))
+    seen: Found = []
+    address = "Patient?family=li&_count=2&_total=accurate"
+    while address:
+        page = await search(fhir, address)
+        assert page["total"] == 6
+        seen += ids(page)
+        links = {link["relation"]: link["url"] for link in page["link"]}
+        address = links.get("next", "")
+    assert seen == ["p1", "p2", "p5", "p9", "p4", "p0"]

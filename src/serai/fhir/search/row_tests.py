@@ -27,7 +27,7 @@ from serai.fhir.search.query import (
 )
 from serai.fhir.search.stored_under import stored_under
 
-__all__ = ["Parameters", "row_test"]
+__all__ = ["INDEXED_PREFIX", "Parameters", "row_test", "words_test"]
 
 # The prefix index covers this many characters of a string (migration 0001).
 INDEXED_PREFIX = 200
@@ -89,7 +89,7 @@ def _value_test(
     """The parameters, the table and the test of its rows, called v."""
     match condition:
         case Strings(param):
-            return (param,), "string", _strings(condition, bound)
+            return (param,), "string", words_test(condition, bound)
         case Dates(param, ranges):
             test = _any(_in_range("v.low", "v.high", one, bound) for one in ranges)
             return (param,), "date", test
@@ -136,7 +136,8 @@ def _missing(kind: str, condition: Missing, bound: Parameters) -> str:
     return f"NOT ({test})" if condition.missing else test
 
 
-def _strings(condition: Strings, bound: Parameters) -> str:
+def words_test(condition: Strings, bound: Parameters) -> str:
+    """Over a row of fhir_string called v."""
     return _any(_string(condition.match, value, bound) for value in condition.values)
 
 

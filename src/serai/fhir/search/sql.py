@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from serai.fhir.search import links
+from serai.fhir.search import alphabetical, links
 from serai.fhir.search.paging import CURSOR, moment, number
 from serai.fhir.search.query import Query, SortKey
 from serai.fhir.search.row_tests import Parameters
@@ -28,33 +28,61 @@ _SORT_VALUES = {
     ("string", True): ("max(v.value)", "coalesce({value}, '')"),
 }
 
+# What a row is tested and sorted by.
+_HELD = "r.ctid AS place, r.type, r.id, r.last_updated, r.deleted, r.owner, r.patients, r.keys"
+
 # What a row is sorted by without looking elsewhere.
-_OWN = {"id": "r.id", "type": "r.type", "updated": "r.last_updated"}
+_OWN = {"id": "r.id", "type": "r.type", "updated": "r.last_updated", "word": "r.word"}
+
+
+# What is walked, tested and sorted is narrow; the content is looked up for the page alone, by where
+# its row lies: nothing moves a row while one statement looks. OFFSET keeps it a look per row.
+_PAGE = """{held} page AS MATERIALIZED (
+    SELECT r.place, {names}
+    FROM (SELECT {place} AS place, {selected} FROM {table} r WHERE {where}) r
+    WHERE {after} ORDER BY {order} LIMIT {limit})
+SELECT {columns}, {shown} FROM page
+CROSS JOIN LATERAL (SELECT {columns} FROM fhir_resource r WHERE r.ctid = page.place OFFSET 0) r
+ORDER BY {page_order}"""
 
 
 def page_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
     """One row more than the page holds tells whether there is another."""
     bound = Parameters()
-    source = _source(query, actor, bound)
+    only = alphabetical.alone(query)
     several = () if query.type else (SortKey("_type", "type", descending=False),)
-    sort = (*query.sort, *several, SortKey("_id", "id", descending=False))
+    asked = alphabetical.ORDER if only else query.sort
+    sort = (*asked, *several, SortKey("_id", "id", descending=False))
+    if only:
+        walked = alphabetical.walked(query.type, only, actor, bound)
+        source = Source("", walked, "TRUE", "r.place")
+    else:
+        source = _source(query, actor, bound)
     values = [_sort_value(one, bound) for one in sort]
     names = [f"sort{position}" for position in range(len(sort))]
-    selected = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
-    # Qualified, since a bare sort0 in ORDER BY would mean the text that is shown.
-    shown = ", ".join(f"r.{name}::text" for name in names)
-    order = ", ".join(
-        f"r.{name} {'DESC' if one.descending else 'ASC'}"
-        for name, one in zip(names, sort, strict=True)
-    )
-    after = _after(query.cursor, sort, names, bound) if query.cursor else "TRUE"
-    limit = bound.bind(query.count + 1)
-    statement = (
-        f"{source.held}SELECT {COLUMNS}, {shown}"  # noqa: S608
-        f" FROM (SELECT {COLUMNS}, {selected} FROM {source.table} r WHERE {source.where}) r"
-        f" WHERE {after} ORDER BY {order} LIMIT {limit}"
+    statement = _PAGE.format(
+        held=f"WITH {source.held}{',' if source.held else ''}",
+        names=", ".join(f"r.{name}" for name in names),
+        place=source.place,
+        selected=", ".join(f"{v} AS {name}" for v, name in zip(values, names, strict=True)),
+        table=source.table,
+        where=source.where,
+        after=_after(query.cursor, sort, names, bound) if query.cursor else "TRUE",
+        order=_order("r", sort, names),
+        limit=bound.bind(query.count + 1),
+        columns=COLUMNS,
+        shown=", ".join(f"page.{name}::text" for name in names),
+        page_order=_order("page", sort, names),
     )
     return statement, bound.values
+
+
+def _order(table: str, sort: tuple[SortKey, ...], names: list[str]) -> str:
+    """Qualified, since a bare sort0 in ORDER BY would mean the text that is shown."""
+    return ", ".join(
+        f"{table}.{name} {'DESC' if one.descending else 'ASC'}"
+        for name, one in zip(names, sort, strict=True)
+    )
 
 
 def _sort_value(one: SortKey, bound: Parameters) -> str:
@@ -68,7 +96,8 @@ def _sort_value(one: SortKey, bound: Parameters) -> str:
 def count_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
     bound = Parameters()
     source = _source(query, actor, bound)
-    statement = f"{source.held}SELECT count(*) FROM {source.table} r WHERE {source.where}"  # noqa: S608
+    held = f"WITH {source.held} " if source.held else ""
+    statement = f"{held}SELECT count(*) FROM {source.table} r WHERE {source.where}"  # noqa: S608
     return statement, bound.values
 
 
@@ -79,6 +108,7 @@ class Source:
     held: str
     table: str
     where: str
+    place: str = "r.ctid"
 
 
 def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
@@ -99,9 +129,8 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
     where = " AND ".join([of_type, "NOT r.deleted", *tests, visible])
     if not narrow:
         return Source("", "fhir_resource", " AND ".join([where, *held]))
-    rows = f"SELECT {COLUMNS}, r.keys, r.patients FROM fhir_resource r"  # noqa: S608
-    with_held = f"WITH held AS MATERIALIZED ({rows} WHERE {' AND '.join(held)}) "
-    return Source(with_held, "held", where)
+    rows = f"SELECT {_HELD} FROM fhir_resource r WHERE {' AND '.join(held)}"  # noqa: S608
+    return Source(f"held AS MATERIALIZED ({rows})", "held", where, "r.place")
 
 
 def _after(
@@ -110,6 +139,9 @@ def _after(
     """Rows behind the cursor in an order whose keys may run in different directions."""
     if len(cursor) != len(sort):
         raise Malformed("search.cursor", parameter=CURSOR)
+    if not any(one.descending for one in sort):
+        values = (bound.bind(_cursor_value(*pair)) for pair in zip(sort, cursor, strict=True))
+        return f"({', '.join(f'r.{name}' for name in names)}) > ({', '.join(values)})"
     alternatives: list[str] = []
     equal: list[str] = []
     for one, name, text in zip(sort, names, cursor, strict=True):
