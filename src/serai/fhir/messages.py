@@ -139,6 +139,8 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.total": "_total takes none, estimate or accurate.",
     "search.unknown-parameter": "{type} has no search parameter {parameter}.",
     "search.unsupported-parameter": "The search parameter {parameter} is not offered.",
+    "search.words": "{parameter} needs a word in each of its alternatives.",
+    "search.words-not-read": "Many resources are new and their words not read; ask again shortly.",
     "terminology.ambiguous": "The code {code} stands for several things; name its system.",
     "terminology.bad-line": "This line cannot be used: {reason}.",
     "terminology.bad-release": "{count} lines cannot be used; nothing was loaded.",
