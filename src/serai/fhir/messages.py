@@ -144,6 +144,8 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.total": "_total takes none, estimate or accurate.",
     "search.unknown-parameter": "{type} has no search parameter {parameter}.",
     "search.unsupported-parameter": "The search parameter {parameter} is not offered.",
+    "search.words": "{parameter} needs a word in each of its alternatives.",
+    "search.words-not-read": "Many resources are new and their words not read; ask again shortly.",
     "subscription.channel": "The channel {channel} is not offered; only rest-hook.",
     "subscription.criteria": "The criteria must be a search on one type by its own values: no "
     "result parameters, chains, _has or _list.",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.search import texts
 from serai.fhir.search.asking import Asked, NotHonoured, parts, split, unescape
 from serai.fhir.search.dates import parse_date
 from serai.fhir.search.keys import key, paths_above
@@ -47,6 +48,8 @@ def build(asked: Asked) -> Condition:
         return _ids(asked)
     if asked.code == "_lastUpdated":
         return _updated(asked)
+    if asked.code in texts.COLUMNS:
+        return texts.words(asked)
     if asked.modifier == "missing":
         return _missing(asked)
     return _BY_TYPE[asked.parameter.type](asked)

@@ -11,6 +11,7 @@ from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter, search_param
 from serai.fhir.search import conditions
 from serai.fhir.search.conditions import NotHonoured
 from serai.fhir.search.query import Branch, Chain, Has, Test
+from serai.fhir.search.texts import COLUMNS
 from serai.kernel.errors import Malformed
 
 # Levels of chains and `_has` in one parameter; each costs a search of its own.
@@ -40,7 +41,7 @@ class Given:
 def honoured(resource_type: str) -> Mapping[str, SearchParameter]:
     """The parameters of a type that search answers; the CapabilityStatement lists these."""
     known = search_parameters(resource_type)
-    return {code: found for code, found in known.items() if found.is_supported}
+    return {code: found for code, found in known.items() if found.is_supported or code in COLUMNS}
 
 
 def criterion(kind: str, name: str, given: Given) -> Test:

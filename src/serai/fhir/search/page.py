@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
+from serai.fhir.search.catching_up import asks_for_words, catch_up
 from serai.fhir.search.includes import included
 from serai.fhir.search.paging import CURSOR, write_cursor
 from serai.fhir.search.query import Query
@@ -51,6 +52,8 @@ class Page:
 async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
     """The scope gate, the page and, where needed, the count and the includes."""
     query = _permitted(query, actor)
+    if any(asks_for_words(one) for one in query.conditions):
+        await catch_up(connection)
     query = await resolved(connection, query, actor)
     rows = await _rows(connection, query, actor) if query.count else []
     shown = rows[: query.count]

@@ -125,7 +125,7 @@ def _sort_key(resource_type: str, word: str) -> SortKey:
     if code == "_lastUpdated":
         return SortKey(code, "updated", descending)
     parameter = honoured(resource_type).get(code) if resource_type else None
-    if parameter is None or parameter.type not in SORTABLE:
+    if parameter is None or not parameter.expression or parameter.type not in SORTABLE:
         raise Malformed("search.sort", parameter="_sort", by=code)
     return SortKey(code, SORTABLE[parameter.type], descending)
 

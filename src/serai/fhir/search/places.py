@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from serai.fhir.definitions import COMPARTMENTS, RESOURCE_TYPES, compartment_params
 from serai.fhir.search.criteria import Given, criterion
 from serai.fhir.search.keys import key
-from serai.fhir.search.query import Ids, Keys, Test, Updated
+from serai.fhir.search.query import Ids, Keys, Test, Updated, Words
 from serai.kernel.errors import Malformed, NotFound
 
 
@@ -77,7 +77,7 @@ def compartment(name: str, id: str, kind: str, values: Sequence[str] = ()) -> Pl
 
 def _together(name: str, tests: list[Test]) -> Test:
     first = tests[0]
-    if isinstance(first, Ids | Updated):
+    if isinstance(first, Ids | Updated | Words):
         return first
     keys = [one for one in tests if isinstance(one, Keys)]
     if len(keys) < len(tests) or not isinstance(first, Keys):

@@ -46,6 +46,14 @@ class Strings:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """`_text` or `_content`: `column` of fhir_text meets a tsquery."""
+
+    column: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dates:
     """A date parameter: in one of these ranges."""
 
@@ -110,7 +118,9 @@ class Missing:
     missing: bool
 
 
-Condition = Ids | Updated | Keys | Strings | Dates | Missing | Quantities | Together | Near | Coded
+Condition = (
+    Ids | Updated | Keys | Strings | Dates | Missing | Quantities | Together | Near | Coded | Words
+)
 
 
 @dataclass(frozen=True, slots=True)

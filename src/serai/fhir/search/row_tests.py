@@ -24,6 +24,7 @@ from serai.fhir.search.query import (
     Strings,
     Together,
     Updated,
+    Words,
 )
 from serai.fhir.search.stored_under import stored_under
 
@@ -53,6 +54,8 @@ def row_test(kind: str, condition: Condition, bound: Parameters, *, row_by_row: 
     match condition:
         case Ids() | Updated() | Keys() | Missing():
             return _own(kind, condition, bound)
+        case Words():
+            return _words(kind, condition, bound, row_by_row=row_by_row)
         case Coded():
             raise NotHonoured(
                 "search.modifier", parameter=f"{condition.param}:{condition.relation}"
@@ -134,6 +137,20 @@ def _missing(kind: str, condition: Missing, bound: Parameters) -> str:
         params = stored_under(kind, condition.param)
         test = f"EXISTS ({_indexed(kind, params, condition.kind, bound)})"
     return f"NOT ({test})" if condition.missing else test
+
+
+def _words(kind: str, condition: Words, bound: Parameters, *, row_by_row: bool) -> str:
+    """The index on words finds all rows at once, unless only few are to be tested."""
+    holds = f"v.{condition.column} @@ {bound.bind(condition.asked)}::tsquery"
+    if row_by_row:
+        return (
+            "EXISTS (SELECT 1 FROM fhir_text v WHERE v.type = r.type AND v.id = r.id"  # noqa: S608
+            f" AND {holds} OFFSET 0)"
+        )
+    if not kind:
+        return f"(r.type, r.id) IN (SELECT v.type, v.id FROM fhir_text v WHERE {holds})"  # noqa: S608
+    of_type = f"v.type = {bound.bind(kind)}"
+    return f"r.id = ANY (ARRAY(SELECT v.id FROM fhir_text v WHERE {of_type} AND {holds}))"  # noqa: S608
 
 
 def words_test(condition: Strings, bound: Parameters) -> str:

@@ -67,6 +67,11 @@ _AUDIT = """, audited AS (
     ORDER BY i.type, i.id
 )"""
 
+# Their words are read by the next search for words.
+_NOTE = """, noted AS (
+    INSERT INTO fhir_text_pending (type, id) SELECT type, id FROM incoming
+)"""
+
 _FORGET = """, old_strings AS (
     DELETE FROM fhir_string s USING incoming i WHERE s.type = i.type AND s.id = i.id
 ), old_dates AS (
@@ -78,7 +83,7 @@ _FORGET = """, old_strings AS (
 )"""
 
 # A row that is there already breaks the primary key: the caller sees UniqueViolation.
-INSERT_NEW = f"""{_INCOMING}{_INDEX}{_AUDIT}
+INSERT_NEW = f"""{_INCOMING}{_INDEX}{_NOTE}{_AUDIT}
 INSERT INTO fhir_resource
     (type, id, version, last_updated, method, deleted, owner, patients, keys, content)
 SELECT type, id, version, last_updated, method, deleted, owner, patients, keys, content
@@ -96,7 +101,7 @@ REPLACE = f"""{_INCOMING}, superseded AS (
            r.content
     FROM incoming i LEFT JOIN fhir_resource r
         ON r.type = i.type AND r.id = i.id AND r.version = i.version - 1
-){_FORGET}{_INDEX}{_AUDIT}
+){_FORGET}{_INDEX}{_NOTE}{_AUDIT}
 UPDATE fhir_resource r
 SET version = i.version, last_updated = i.last_updated, method = i.method, deleted = i.deleted,
     owner = i.owner, patients = i.patients, keys = i.keys, content = i.content
@@ -105,7 +110,7 @@ RETURNING r.type, r.id, r.owner"""  # noqa: S608
 
 
 # The same versions with other search values: no history and no audit line.
-REINDEX = f"""{_INCOMING}{_FORGET}{_INDEX}
+REINDEX = f"""{_INCOMING}{_FORGET}{_INDEX}{_NOTE}
 UPDATE fhir_resource r SET keys = i.keys, patients = i.patients
 FROM incoming i WHERE r.type = i.type AND r.id = i.id"""  # noqa: S608
 
