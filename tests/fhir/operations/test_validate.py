@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from tests.fhir.terminology.vocabulary import ILLNESSES, ILLS, filtered, keep, value_set
+
+from serai.fhir.store import FhirStore
+from serai.fhir.terminology.keeping import register_guards
+from serai.platform.db import Database
 
 PATIENT = {"resourceType": "Patient", "id": "p", "gender": "female"}
 NAMED = "http://example.org/StructureDefinition/named"
@@ -52,6 +57,40 @@ async def test_a_profile_is_asked_for_by_name_or_claimed(fhir: httpx.AsyncClient
     await fhir.put("StructureDefinition/named", json=changed,
                    headers={"content-type": "application/fhir+json"})  # fmt: skip
     assert await told(fhir, "Patient/$validate", claimed) == [("information", "")]
+
+
+async def test_a_bound_value_set_is_asked_of_the_terminology(
+    fhir: httpx.AsyncClient, db: Database, store: FhirStore
+) -> None:
+    register_guards(store)
+    kinds = value_set("http://example.org/kinds", filtered("descendent-of", "diabetes"))
+    code = {
+        "id": "Condition.code",
+        "path": "Condition.code",
+        "min": 1,
+        "max": "1",
+        "type": [{"code": "CodeableConcept"}],
+        "binding": {"strength": "required", "valueSet": kinds["url"]},
+    }
+    root = {"id": "Condition", "path": "Condition", "min": 0, "max": "*"}
+    profile = NAMED_PATIENT | {
+        "type": "Condition",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Condition",
+        "snapshot": {"element": [root, code]},
+    }
+    await keep(db, store, ILLNESSES, kinds, profile)
+    for wanted, expected in (
+        ("t2k", ("information", "")),
+        ("meniere", ("error", "Condition.code")),
+    ):
+        sick = {
+            "resourceType": "Condition",
+            "meta": {"profile": [NAMED]},
+            "code": {"coding": [{"system": ILLS, "code": wanted}]},
+            "subject": {"reference": "Patient/p"},
+        }
+        found = await told(fhir, "Condition/$validate", sick)
+        assert [one for one in found if one[0] != "warning"] == [expected]
 
 
 async def test_an_unknown_profile_is_not_passed_in_silence(fhir: httpx.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
 
 from serai.fhir.body import Data
+from serai.fhir.operations.match.consonants import consonants, is_written_so
 from serai.fhir.search.romanised import people, romanised
 
 WEIGHTS: Final[dict[tuple[str, str], float]] = {
@@ -126,7 +127,17 @@ def names(one: Data, other: Data) -> str | None:
     if not mine or not theirs:
         return None
     order = ("same", "swapped", "close", "partly", "other")
-    return min((_names(a, b) for a in mine for b in theirs), key=order.index)
+    best = min((_names(a, b) for a in mine for b in theirs), key=order.index)
+    if best == "other" and is_written_so(one) != is_written_so(other):
+        alike = any(_sound_alike(a, b) for a in mine for b in theirs)
+        return "partly" if alike else "other"
+    return best
+
+
+def _sound_alike(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Both parts, in their places: the rows are short, and one alone would say little."""
+    pairs = [(consonants(a), consonants(b)) for a, b in zip(one, other, strict=True)]
+    return any(a for a, _ in pairs) and all(JaroWinkler.similarity(a, b) >= CLOSE for a, b in pairs)
 
 
 def _names(one: tuple[str, str], other: tuple[str, str]) -> str:
@@ -139,7 +150,8 @@ def _names(one: tuple[str, str], other: tuple[str, str]) -> str:
     best = max(straight, crossed)
     if best >= CLOSE:
         return "close"
-    return "partly" if best >= PARTLY or one[0] == other[0] else "other"
+    same_family = bool(one[0]) and one[0] == other[0]
+    return "partly" if best >= PARTLY or same_family else "other"
 
 
 def _plain(one: Any, other: Any) -> str | None:
