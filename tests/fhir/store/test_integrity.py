@@ -9,7 +9,8 @@ from tests.fhir.conftest import Client
 from tests.fhir.resources import Data, as_json, doctor, observation, patient
 
 from serai.fhir.definitions import RESOURCE_TYPES
-from serai.fhir.store.integrity import pointing_to
+from serai.fhir.store.integrity import REFERRING, pointing_to
+from serai.platform.db import Database
 
 JSON = {"content-type": "application/fhir+json"}
 
@@ -115,3 +116,19 @@ def test_every_type_that_may_refer_is_asked(kind: str) -> None:
     expected = {"Patient": "Observation", "Observation": "DiagnosticReport",
                 "Organization": "Patient", "Endpoint": "ImagingStudy"}[kind]  # fmt: skip
     assert expected in sources
+
+
+@pytest.mark.parametrize("statistics", ["", "ANALYZE fhir_resource"])
+async def test_referrers_are_looked_up_in_the_index(db: Database, statistics: str) -> None:
+    async with db.connection() as c:
+        await c.execute(
+            "INSERT INTO fhir_resource (type, id, version, last_updated, method, keys, content)"
+            " SELECT 'Observation', 'o' || n, 1, now(), 'POST', ARRAY[1, 2, 3, n + 10],"
+            " convert_to(repeat('x', 300), 'UTF8') FROM generate_series(1, 20000) AS n"
+        )
+        if statistics:
+            await c.execute(statistics)
+        asked = REFERRING.replace("%(keys)s", "$1")
+        plan = await (await c.execute(f"EXPLAIN (GENERIC_PLAN) {asked}")).fetchall()
+    assert "fhir_resource_keys" in str(plan)
+    assert "Seq Scan" not in str(plan)

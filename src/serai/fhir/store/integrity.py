@@ -15,10 +15,8 @@ from serai.platform.db import Connection
 CHRONICLES = ("AuditEvent", "Provenance")
 
 # Asked after the write: what was deleted or pointed elsewhere along with it holds no such key
-# any more. Some 200 keys each estimated as common would make the planner read the whole table,
-# as would LIMIT without the materialization.
-BY_INDEX = "SET LOCAL enable_seqscan = off"
-AS_PLANNED = "SET LOCAL enable_seqscan TO DEFAULT"
+# any more. Materialized, so that the index is used: for the sake of LIMIT 1 the planner, who
+# takes the 200 keys for common, would rather read the table until one is found.
 REFERRING = """WITH referring AS MATERIALIZED (
     SELECT r.keys FROM fhir_resource r WHERE r.keys && %(keys)s::bigint[] AND NOT r.deleted
 ) SELECT keys FROM referring LIMIT 1"""
@@ -45,9 +43,7 @@ async def check(tx: Connection, deleted: Sequence[Stored]) -> None:
     }
     if not keys:
         return
-    await tx.execute(BY_INDEX)
     row = await (await tx.execute(REFERRING, {"keys": list(keys)})).fetchone()
-    await tx.execute(AS_PLANNED)
     if row is not None:
         resource = next(keys[one] for one in row[0] if one in keys)
         raise Conflict("fhir.still-referenced", resource=resource)
