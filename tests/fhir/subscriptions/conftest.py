@@ -56,6 +56,7 @@ class Receiver:
     heard: list[Heard] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     hangs: bool = False
+    elsewhere: str = ""
     something: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -67,7 +68,7 @@ class Receiver:
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.heard.append(Heard(request.method, request.path, headers, body))
             self.something.set()
-        return web.Response(status=status)
+        return web.Response(status=status, headers={"location": self.elsewhere})
 
     async def until(self, count: int, *, seconds: float = 15) -> list[Heard]:
         """What was accepted, when it is so many; fails when it does not become so many."""

@@ -191,6 +191,18 @@ async def test_what_nobody_subscribed_to_leaves_no_trace(node: Node, receiver: R
         assert await rows.fetchall() == [("Observation", one, 1)]
 
 
+async def test_a_redirect_is_a_failure_and_leads_nowhere(node: Node, receivers: Any) -> None:
+    sent, elsewhere = await receivers(), await receivers()
+    sent.answers, sent.elsewhere = [302, 307, 308], elsewhere.url
+    client = node.client(await node.machine())
+    async with node.delivering():
+        await created(client, wanting("Observation", sent.url))
+        made = await created(client, observation())
+        assert ids(await sent.until(1)) == [made]
+    assert sent.answers == []
+    assert elsewhere.heard == []
+
+
 async def test_a_rolled_back_write_is_never_told(node: Node, receiver: Receiver) -> None:
     client = node.client(await node.machine())
     await created(client, wanting("Observation", receiver.url))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from tests.fhir.resources import observation, patient
 from tests.fhir.subscriptions.conftest import Node, created, ids, status_becomes
 from tests.fhir.subscriptions.conftest import subscription as wanting
+
+from serai.kernel.clock import utc_now
+from serai.platform.auth.accounts import create_account, disable_account
 
 
 async def test_an_organisation_never_hears_of_anothers_patients(
@@ -46,6 +50,32 @@ async def test_a_revoked_token_is_told_nothing_more(node: Node, receivers: objec
                 "UPDATE access_token SET revoked_at = now() WHERE id = %s", (actor.id,)
             )
         await created(other, observation())
+        await asyncio.sleep(0.5)
+    assert len(receiver.heard) == 1
+
+
+async def test_a_closed_account_is_told_nothing_more(node: Node, receivers: object) -> None:
+    assert callable(receivers)
+    receiver = await receivers()
+    async with node.db.transaction() as tx:
+        account = await create_account(
+            tx,
+            login="li",
+            password="a long enough secret",
+            name="Li",
+            role="doctor",
+            organisation="county",
+        )
+    # No role of the staff may subscribe today; the rights at delivery are the account's own.
+    client = node.client(replace(account.actor, scopes=frozenset({"user/*.crus"})))
+    async with node.delivering():
+        id = await created(client, wanting("Patient", receiver.url))
+        await status_becomes(client, id, "active")
+        await created(client, patient())
+        await receiver.until(1)
+        async with node.db.transaction() as tx:
+            await disable_account(tx, account, utc_now())
+        await created(client, patient())
         await asyncio.sleep(0.5)
     assert len(receiver.heard) == 1
 
