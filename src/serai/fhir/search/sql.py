@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serai.fhir.search import alphabetical, links
 from serai.fhir.search.paging import CURSOR, moment, number
-from serai.fhir.search.query import Query, SortKey
+from serai.fhir.search.query import Quantities, Query, SortKey, Test, Together
 from serai.fhir.search.row_tests import Parameters
 from serai.fhir.stored import COLUMNS
 from serai.fhir.visibility import clause
@@ -95,7 +95,7 @@ def _sort_value(one: SortKey, bound: Parameters) -> str:
 
 def count_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
     bound = Parameters()
-    source = _source(query, actor, bound)
+    source = _source(replace(query, count=0), actor, bound)
     held = f"WITH {source.held} " if source.held else ""
     statement = f"{held}SELECT count(*) FROM {source.table} r WHERE {source.where}"  # noqa: S608
     return statement, bound.values
@@ -119,7 +119,7 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
     by_key = [one for one in query.conditions if links.has_keys(one)]
     others = [one for one in query.conditions if not links.has_keys(one)]
     narrow = any(links.is_narrow(one) for one in by_key)
-    tested = links.Tested(query.type, actor, bound, row_by_row=narrow)
+    tested = links.Tested(query.type, actor, bound, row_by_row=narrow or _is_walked(query, by_key))
     held = tested.held(by_key)
     tests = [tested.test(one) for one in others]
     if query.type:
@@ -131,6 +131,12 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
         return Source("", "fhir_resource", " AND ".join([where, *held]))
     rows = f"SELECT {_HELD} FROM fhir_resource r WHERE {' AND '.join(held)}"  # noqa: S608
     return Source(f"held AS MATERIALIZED ({rows})", "held", where, "r.place")
+
+
+def _is_walked(query: Query, by_key: list[Test]) -> bool:
+    """A value that many have, and no order asked for: the page fills after few rows."""
+    measured = any(isinstance(one, Quantities | Together) for one in query.conditions)
+    return measured and query.count > 0 and not query.sort and not by_key
 
 
 def _after(
