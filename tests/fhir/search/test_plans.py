@@ -127,3 +127,37 @@ async def test_a_page_of_namesakes_costs_the_same_however_many_there_are(
             assert walked(found) <= {"fhir_share"}
             # Of each of the eleven: its word, its row, its other words and its content.
             assert found["Shared Hit Blocks"] + found["Shared Read Blocks"] < 160, actor.name
+
+
+def measured(n: int) -> Data:
+    """A pulse from 60 to 99, a temperature in every eighth, one fever and one fast pulse."""
+    if n % 8:
+        code, value, unit = "8867-4", 150 if n == 1 else 60 + n % 40, "/min"
+    else:
+        code, value, unit = "8310-5", 40 if n == 8 else 37, "Cel"
+    quantity = {"value": value, "system": "http://unitsofmeasure.org", "code": unit}
+    return observation(None, code, id=f"o{n:04d}", valueQuantity=quantity)
+
+
+async def test_a_search_by_measured_value_starts_from_the_few_or_stops_with_the_page(
+    db: Database, store: FhirStore
+) -> None:
+    async with db.transaction() as tx:
+        made = [measured(n) for n in range(2400)]
+        writes = [Write("PUT", "Observation", one["id"], body.of(one)) for one in made]
+        await store.write(tx, writes, actor=COUNTY, now=NOON)
+    async with db.connection() as connection:
+        await connection.execute("ANALYZE")
+        for value, rows in (
+            ("code-value-quantity=8867-4$gt115", 1),
+            ("value-quantity=gt39|http://unitsofmeasure.org|Cel", 1),
+            ("combo-value-quantity=gt39|http://unitsofmeasure.org|Cel", 1),
+            ("code-value-quantity=8867-4$gt65", 11),
+            ("value-quantity=lt90", 11),
+        ):
+            for actor in (COUNTY, serai_itself):
+                found = await plan(connection, f"Observation?{value}&_count=10", actor)
+                pages = found["Shared Hit Blocks"] + found["Shared Read Blocks"]
+                assert found["Actual Rows"] == rows, value
+                assert walked(found) <= {"fhir_share"}, (value, actor.name)
+                assert pages < MOST_PAGES, (value, actor.name, pages)

@@ -265,3 +265,33 @@ async def test_a_search_by_name_pages_through_each_match_once(fhir: httpx.AsyncC
         links = {link["relation"]: link["url"] for link in page["link"]}
         address = links.get("next", "")
     assert seen == ["p1", "p2", "p5", "p9", "p4", "p0"]
+
+
+def weighed(id: str, value: float, unit: str) -> Data:
+    quantity = {"value": value, "system": "http://unitsofmeasure.org", "code": unit}
+    return observation(None, "29463-7", id=id, valueQuantity=quantity)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("value-quantity", ["w3", "w1", "w2", "w0", "w4"]),
+        ("-value-quantity", ["w2", "w1", "w3", "w0", "w4"]),
+    ],
+)
+async def test_weights_sort_whatever_their_unit_and_without_one_last(
+    fhir: httpx.AsyncClient, order: str, expected: Found
+) -> None:
+    weights = [weighed("w1", 3.5, "kg"), weighed("w2", 80, "kg"), weighed("w3", 900, "g")]
+    none = (observation(None, "29463-7", id=id) for id in ("w0", "w4"))
+    await keep(fhir, *weights, *none)
+    seen: Found = []
+    address = first = f"Observation?code=29463-7&_sort={order}&_count=2"
+    while address:
+        page = await search(fhir, address)
+        links = {link["relation"]: link["url"] for link in page["link"]}
+        assert "previous" not in links
+        assert not seen or links["first"].endswith(first)
+        seen += ids(page)
+        address = links.get("next", "")
+    assert seen == expected

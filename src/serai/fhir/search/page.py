@@ -33,7 +33,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`links` maps self and next to a relative address such as ``Patient?family=Li``.
+    """`links` maps self, first and next to a relative address such as ``Patient?family=Li``; a
+    cursor leads forward only, so there is no previous.
 
     `total` is there when it was asked for, or costs nothing because all is on this page.
     """
@@ -66,6 +67,8 @@ async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
         *(_entry(query, one, "include") for one in extra),
     ]
     links = {"self": _link(query)}
+    if query.cursor:
+        links["first"] = _link(replace(query, cursor=None))
     following = None
     if more:
         following = replace(query, cursor=tuple(str(value) for value in shown[-1][8:]))

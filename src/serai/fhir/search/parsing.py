@@ -17,7 +17,7 @@ from serai.kernel.errors import Malformed
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MOST_SORT_KEYS = 8
-SORTABLE = {"date": "date", "string": "string"}
+SORTABLE = {"date": "date", "string": "string", "number": "quantity", "quantity": "quantity"}
 RESULT_PARAMETERS = frozenset(
     {"_sort", "_count", "_total", "_summary", "_elements", "_include", "_revinclude", CURSOR}
 )

@@ -152,7 +152,8 @@ Test = Condition | Chain | Has
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """`kind` is id, type, updated, date or string."""
+    """`kind` is id, type, updated, word (of the string searched for), date, string or
+    quantity (as measured in its canonical unit)."""
 
     param: str
     kind: str

@@ -1,5 +1,5 @@
-"""Decides how a chain or `_has` is answered: when few resources stand at its far end, they are
-looked up first, and the search starts from them."""
+"""Decides where a search starts: when few resources stand at the far end of a chain or `_has`, or
+few have a measured value asked for, they are looked up first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from typing import Any
 from serai.fhir.search.extract import references
 from serai.fhir.search.keys import is_local
 from serai.fhir.search.links import Tested, is_narrow
-from serai.fhir.search.query import Branch, Chain, Has, Ids, Keys, Query, Test
-from serai.fhir.search.row_tests import Parameters
+from serai.fhir.search.query import (
+    Branch,
+    Chain,
+    Has,
+    Ids,
+    Keys,
+    Quantities,
+    Query,
+    Test,
+    Together,
+)
+from serai.fhir.search.row_tests import Parameters, value_rows
 from serai.fhir.stored import COLUMNS, stored
 from serai.fhir.visibility import require
 from serai.kernel.actor import Actor
@@ -23,10 +33,12 @@ FEW = 500
 
 async def resolved(connection: Connection, query: Query, actor: Actor) -> Query:
     """The same query with links to few resources replaced by keys or ids."""
-    if not any(isinstance(one, Chain | Has) for one in query.conditions):
-        return query
     narrow = any(is_narrow(one) for one in query.conditions)
     step = Resolving(connection, actor, query.base)
+    if query.type and not narrow:
+        query = await step.started(query)
+    if not any(isinstance(one, Chain | Has) for one in query.conditions):
+        return query
     tests = [await step.resolve(query.type, one, row_by_row=narrow) for one in query.conditions]
     return replace(query, conditions=tuple(tests))
 
@@ -38,6 +50,20 @@ class Resolving:
     connection: Connection
     actor: Actor
     base: str
+
+    async def started(self, query: Query) -> Query:
+        """The first measured value that few resources have gives their ids to start from."""
+        for position, test in enumerate(query.conditions):
+            if not isinstance(test, Quantities | Together):
+                continue
+            bound = Parameters()
+            statement = f"{value_rows(query.type, test, bound)} LIMIT {FEW + 1}"
+            rows = await self._rows(statement, bound)
+            if len(rows) <= FEW:
+                few = Ids(tuple(sorted({str(id) for (id,) in rows})))
+                before, after = query.conditions[:position], query.conditions[position + 1 :]
+                return replace(query, conditions=(*before, few, *after))
+        return query
 
     async def resolve(self, kind: str, test: Test, *, row_by_row: bool) -> Test:
         match test:

@@ -28,7 +28,7 @@ from serai.fhir.search.query import (
 )
 from serai.fhir.search.stored_under import stored_under
 
-__all__ = ["INDEXED_PREFIX", "Parameters", "row_test", "words_test"]
+__all__ = ["INDEXED_PREFIX", "Parameters", "row_test", "value_rows", "words_test"]
 
 # The prefix index covers this many characters of a string (migration 0001).
 INDEXED_PREFIX = 200
@@ -65,8 +65,19 @@ def row_test(kind: str, condition: Condition, bound: Parameters, *, row_by_row: 
     # OFFSET keeps the planner from turning the test of each row into a join.
     exists = exists.format(" OFFSET 0" if row_by_row else "")
     if isinstance(condition, Together):
-        return f"r.keys && {bound.bind(list(condition.anyway))}::bigint[] AND {exists}"
+        holds = f"(r.keys && {bound.bind(list(condition.anyway))}::bigint[])"
+        # IS TRUE keeps the index on keys out where rows are walked or found already.
+        return f"{holds}{' IS TRUE' if row_by_row else ''} AND {exists}"
     return exists
+
+
+def value_rows(kind: str, condition: Quantities | Together, bound: Parameters) -> str:
+    """SELECT of the ids of every row of values that meets the condition, seen or not."""
+    params, table, test = _value_test(condition, bound)
+    return (
+        f"SELECT v.id FROM fhir_{table} v WHERE v.type = {bound.bind(kind)}"  # noqa: S608
+        f" AND v.param = ANY ({bound.bind(list(params))}::text[]) AND {test}"
+    )
 
 
 def _own(kind: str, condition: Ids | Updated | Keys | Missing, bound: Parameters) -> str:

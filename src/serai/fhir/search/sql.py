@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serai.fhir.search import alphabetical, links
 from serai.fhir.search.paging import CURSOR, moment, number
-from serai.fhir.search.query import Query, SortKey
+from serai.fhir.search.query import Quantities, Query, SortKey, Test, Together
 from serai.fhir.search.row_tests import Parameters
+from serai.fhir.search.stored_under import stored_under
 from serai.fhir.stored import COLUMNS
 from serai.fhir.visibility import clause
 from serai.kernel.actor import Actor
@@ -17,13 +18,21 @@ from serai.kernel.errors import Malformed
 # FILTER keeps the planner from walking the whole parameter's index for the first row that
 # happens to be this one.
 _VALUE_OF_ROW = """(SELECT {value} FILTER (WHERE TRUE) FROM fhir_{table} v
-    WHERE v.type = r.type AND v.id = r.id AND v.param = {param})"""
+    WHERE v.type = r.type AND v.id = r.id AND v.param = ANY ({params}::text[]))"""
 
 # By kind and direction: of several values the one that sorts first counts, and rows without any
 # come last (R4 §3.1.1.5).
 _SORT_VALUES = {
     ("date", False): ("min(v.low)", "coalesce(extract(epoch FROM {value}), 'Infinity')"),
     ("date", True): ("max(v.high)", "coalesce(extract(epoch FROM {value}), '-Infinity')"),
+    ("quantity", False): (
+        "min(coalesce(v.measured_low, v.low))",
+        "coalesce({value}, 'Infinity')",
+    ),
+    ("quantity", True): (
+        "max(coalesce(v.measured_high, v.high))",
+        "coalesce({value}, '-Infinity')",
+    ),
     ("string", False): ("min(v.value)", "coalesce({value}, U&'\\+10FFFF')"),
     ("string", True): ("max(v.value)", "coalesce({value}, '')"),
 }
@@ -58,7 +67,7 @@ def page_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
         source = Source("", walked, "TRUE", "r.place")
     else:
         source = _source(query, actor, bound)
-    values = [_sort_value(one, bound) for one in sort]
+    values = [_sort_value(query.type, one, bound) for one in sort]
     names = [f"sort{position}" for position in range(len(sort))]
     statement = _PAGE.format(
         held=f"WITH {source.held}{',' if source.held else ''}",
@@ -85,17 +94,17 @@ def _order(table: str, sort: tuple[SortKey, ...], names: list[str]) -> str:
     )
 
 
-def _sort_value(one: SortKey, bound: Parameters) -> str:
+def _sort_value(kind: str, one: SortKey, bound: Parameters) -> str:
     if one.kind in _OWN:
         return _OWN[one.kind]
     value, wrapped = _SORT_VALUES[one.kind, one.descending]
-    param = bound.bind(one.param)
-    return wrapped.format(value=_VALUE_OF_ROW.format(value=value, table=one.kind, param=param))
+    params = bound.bind(list(stored_under(kind, one.param)))
+    return wrapped.format(value=_VALUE_OF_ROW.format(value=value, table=one.kind, params=params))
 
 
 def count_statement(query: Query, actor: Actor) -> tuple[str, dict[str, Any]]:
     bound = Parameters()
-    source = _source(query, actor, bound)
+    source = _source(replace(query, count=0), actor, bound)
     held = f"WITH {source.held} " if source.held else ""
     statement = f"{held}SELECT count(*) FROM {source.table} r WHERE {source.where}"  # noqa: S608
     return statement, bound.values
@@ -119,7 +128,7 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
     by_key = [one for one in query.conditions if links.has_keys(one)]
     others = [one for one in query.conditions if not links.has_keys(one)]
     narrow = any(links.is_narrow(one) for one in by_key)
-    tested = links.Tested(query.type, actor, bound, row_by_row=narrow)
+    tested = links.Tested(query.type, actor, bound, row_by_row=narrow or _is_walked(query, by_key))
     held = tested.held(by_key)
     tests = [tested.test(one) for one in others]
     if query.type:
@@ -131,6 +140,12 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
         return Source("", "fhir_resource", " AND ".join([where, *held]))
     rows = f"SELECT {_HELD} FROM fhir_resource r WHERE {' AND '.join(held)}"  # noqa: S608
     return Source(f"held AS MATERIALIZED ({rows})", "held", where, "r.place")
+
+
+def _is_walked(query: Query, by_key: list[Test]) -> bool:
+    """A value that many have, and no order asked for: the page fills after few rows."""
+    measured = any(isinstance(one, Quantities | Together) for one in query.conditions)
+    return measured and query.count > 0 and not query.sort and not by_key
 
 
 def _after(
@@ -155,4 +170,4 @@ def _after(
 def _cursor_value(one: SortKey, text: str) -> Any:
     if one.kind == "updated":
         return moment(text)
-    return number(text) if one.kind == "date" else text
+    return number(text) if one.kind in ("date", "quantity") else text

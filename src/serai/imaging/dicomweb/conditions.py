@@ -70,7 +70,10 @@ class Conditions:
         if "->" in column:
             compared = self._compared("lower(v)", wanted.value.lower())
             return ANY_VALUE.format(column=column, condition=compared)
-        return self._compared(column, wanted.value)
+        compared = self._compared(column, wanted.value)
+        # Only numbers that are there are indexed, which a plan made without values must be told.
+        named = column == "s.accession" and wanted.value.strip("*")
+        return f"{column} <> '' AND {compared}" if named else compared
 
     def _range(self, wanted: Filter) -> str:
         low, dash, high = wanted.value.strip().partition("-")
