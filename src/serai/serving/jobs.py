@@ -15,6 +15,7 @@ from typing import Any
 from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.store import FhirStore
+from serai.fhir.store.parameters import OFTEN_S
 from serai.platform import queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
@@ -31,7 +32,16 @@ log = logging.getLogger(__name__)
 # Runs until `stop` is set; one that breaks is begun again.
 Chore = Callable[[Database, FhirStore, asyncio.Event], Awaitable[None]]
 
-CHORES: tuple[Chore, ...] = ()
+
+async def _look_at_parameters(db: Database, store: FhirStore, stop: asyncio.Event) -> None:
+    """What is indexed here honours the parameters that the web processes were given."""
+    while not stop.is_set():
+        async with db.connection() as connection:
+            await store.parameters.look(connection)
+        await stopped_within(stop, OFTEN_S)
+
+
+CHORES: tuple[Chore, ...] = (_look_at_parameters,)
 
 
 def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Work]:

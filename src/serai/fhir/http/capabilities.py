@@ -13,12 +13,14 @@ from serai.fhir.interaction.patching import JSON_PATCH
 from serai.fhir.interaction.table import TABLE
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.operations.operation import Operation
+from serai.fhir.search import own
 from serai.fhir.search.criteria import honoured
 from serai.kernel.clock import instant, utc_now
 
 STARTED = instant(utc_now())
 
 
+# It is made anew when the server's own search parameters change.
 @lru_cache(maxsize=8)
 def statement(base: str) -> bytes:
     """What this server does at `base`, and nothing it does not."""
@@ -36,6 +38,9 @@ def statement(base: str) -> bytes:
             "rest": [_rest()],
         }
     )
+
+
+own.forgets(statement.cache_clear)
 
 
 def _rest() -> dict[str, Any]:
