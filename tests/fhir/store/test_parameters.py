@@ -105,7 +105,7 @@ async def test_expressions_of_many_kinds_are_honoured(
 ) -> None:
     answer = await put(fhir, parameter(type=type, expression=expression))
     assert answer.status_code == 201, answer.text
-    known = {
+    known: dict[str, Any] = {
         "birthDate": "1980-05-01",
         "contact": [{"name": {"family": "Wang"}}],
         "managingOrganization": {"reference": "Organization/o"},
