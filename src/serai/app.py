@@ -15,6 +15,7 @@ from serai import __version__
 from serai.care import chart, consultation
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
+from serai.fhir.store.parameters import keep_looking
 from serai.fhir.subscriptions.guarding import register_guards as register_subscriptions
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
@@ -65,9 +66,11 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             database_url, max_size=settings.database_connections, wait_s=settings.database_wait_s
         )
         trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
+        parameters = asyncio.create_task(keep_looking(app.state.db, app.state.fhir.parameters))
         yield
         trail.cancel()
-        await asyncio.wait([trail])
+        parameters.cancel()
+        await asyncio.wait([trail, parameters])
         await app.state.db.close()
 
     api_app = api()

@@ -15,6 +15,7 @@ from typing import Any
 from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.store import FhirStore
+from serai.fhir.store.parameters import OFTEN_S
 from serai.fhir.subscriptions import delivering
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
@@ -42,7 +43,15 @@ async def bring_terminology(db: Database, _store: FhirStore, stop: asyncio.Event
     await stop.wait()
 
 
-CHORES: tuple[Chore, ...] = (bring_terminology,)
+async def _look_at_parameters(db: Database, store: FhirStore, stop: asyncio.Event) -> None:
+    """What is indexed here honours the parameters that the web processes were given."""
+    while not stop.is_set():
+        async with db.connection() as connection:
+            await store.parameters.look(connection)
+        await stopped_within(stop, OFTEN_S)
+
+
+CHORES: tuple[Chore, ...] = (bring_terminology, _look_at_parameters)
 
 
 def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Work]:

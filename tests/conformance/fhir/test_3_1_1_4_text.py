@@ -13,7 +13,9 @@ from tests.fhir.conftest import Client
 from tests.fhir.resources import Data, as_json, doctor, observation, patient
 from tests.fhir.search.test_search import ids, keep, search
 
+from serai.fhir.search.catching_up import catch_up
 from serai.fhir.search.words import MOST_LEXEMES, vector
+from serai.platform.db import Database
 
 JSON = {"content-type": "application/fhir+json"}
 
@@ -128,6 +130,20 @@ async def test_searches_at_the_same_moment_all_find_what_is_new(fhir: httpx.Asyn
     await keep(fhir, *(told(f"p{n}", "liver") for n in range(30)))
     pages = await asyncio.gather(*(search(fhir, "Patient?_text=liver") for _ in range(4)))
     assert [page["total"] for page in pages] == [30] * 4
+
+
+async def test_what_a_search_that_was_cut_off_had_read_is_read_again(
+    fhir: httpx.AsyncClient, db: Database
+) -> None:
+    await keep(fhir, told("p", "liver"))
+    async with db.connection() as connection, connection.transaction(force_rollback=True):
+        await catch_up(connection)
+        cursor = await connection.execute("SELECT count(*) FROM fhir_text_pending")
+        assert await cursor.fetchone() == (0,)
+    async with db.connection() as connection:
+        cursor = await connection.execute("SELECT count(*) FROM fhir_text_pending")
+        assert await cursor.fetchone() == (1,)
+    assert ids(await search(fhir, "Patient?_text=liver")) == ["p"]
 
 
 async def test_words_show_nobody_what_they_may_not_see(

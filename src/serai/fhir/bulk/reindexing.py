@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from serai.fhir.store.parameters import Watch
 from serai.fhir.store.reindexing import reindex_after
 from serai.platform.db import Connection
 from serai.platform.running import Running
@@ -18,6 +19,8 @@ BEFORE = "SELECT coalesce(max(id), '') FROM fhir_resource WHERE type = %(type)s 
 
 async def run(running: Running, *, base: str) -> timedelta | None:
     """From the checkpoint to the end. What is written meanwhile is indexed by its write."""
+    async with running.db.connection() as connection:
+        await Watch().look(connection)
     if "id" in running.job.parameters:
         await _one(running, base)
         return None

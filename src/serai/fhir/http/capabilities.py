@@ -13,6 +13,7 @@ from serai.fhir.interaction.patching import JSON_PATCH
 from serai.fhir.interaction.table import TABLE
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.operations.operation import Operation
+from serai.fhir.search import own
 from serai.fhir.search.criteria import honoured
 from serai.fhir.subscriptions.topics import canonicals
 from serai.kernel.clock import instant, utc_now
@@ -26,6 +27,7 @@ TOPIC = (
 )
 
 
+# It is made anew when the server's own search parameters change.
 @lru_cache(maxsize=8)
 def statement(base: str) -> bytes:
     """What this server does at `base`, and nothing it does not."""
@@ -43,6 +45,9 @@ def statement(base: str) -> bytes:
             "rest": [_rest()],
         }
     )
+
+
+own.forgets(statement.cache_clear)
 
 
 def _rest() -> dict[str, Any]:

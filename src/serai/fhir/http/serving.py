@@ -41,6 +41,7 @@ async def serve(request: Request) -> Answer:
 
 async def _answer(request: Request) -> Reply:
     path = path_of(request)
+    await _look_at_parameters(request)
     if path == ("metadata",):
         return _metadata(request)
     visit = _visit(request)
@@ -48,6 +49,14 @@ async def _answer(request: Request) -> Reply:
         return await visit.bundle(await read_request(request, path))
     interaction = find("GET" if request.method == "HEAD" else request.method, path)
     return await visit.perform(interaction, await read_request(request, path))
+
+
+async def _look_at_parameters(request: Request) -> None:
+    """Only for a moment after a SearchParameter was written; else a task looks now and then."""
+    state = request.app.state
+    if state.fhir.parameters.is_due:
+        async with state.db.connection() as connection:
+            await state.fhir.parameters.look(connection)
 
 
 def _visit(request: Request) -> Visit:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
-from serai.fhir.search import conditions
+from serai.fhir.definitions import RESOURCE_TYPES, SearchParameter
+from serai.fhir.search import conditions, own
 from serai.fhir.search.conditions import NotHonoured
+from serai.fhir.search.own import search_parameters
 from serai.fhir.search.query import Branch, Chain, Has, Test
 from serai.fhir.search.texts import COLUMNS
 from serai.kernel.errors import Malformed
@@ -42,6 +43,9 @@ def honoured(resource_type: str) -> Mapping[str, SearchParameter]:
     """The parameters of a type that search answers; the CapabilityStatement lists these."""
     known = search_parameters(resource_type)
     return {code: found for code, found in known.items() if found.is_supported or code in COLUMNS}
+
+
+own.forgets(honoured.cache_clear)
 
 
 def criterion(kind: str, name: str, given: Given) -> Test:

@@ -8,12 +8,14 @@ from functools import cache
 
 from serai.fhir import definitions
 from serai.fhir.definitions import Component, Element, SearchParameter, TypeRef
-from serai.fhir.search import expression, literals
+from serai.fhir.search import expression, literals, own
 from serai.fhir.search.composites import composite
+from serai.fhir.search.evaluating import evaluated
 from serai.fhir.search.expression import (
     Child,
     First,
     HoldsUnlessFalse,
+    NotUnderstood,
     OfType,
     Path,
     Resolves,
@@ -80,7 +82,7 @@ class Spot:
 def plan(resource_type: str) -> Node:
     """The tree for every parameter of the type that can be indexed."""
     root = Node()
-    for parameter in definitions.search_parameters(resource_type).values():
+    for parameter in own.search_parameters(resource_type).values():
         if parameter.is_supported:
             for spot, emit in emits(resource_type, parameter):
                 hops = () if parameter.type == "composite" else spot.hops
@@ -92,9 +94,13 @@ def plan(resource_type: str) -> Node:
 def plan_of(resource_type: str, param: str) -> Node:
     """The tree for one parameter alone."""
     root = Node()
-    for spot, emit in emits(resource_type, definitions.search_parameters(resource_type)[param]):
+    for spot, emit in emits(resource_type, own.search_parameters(resource_type)[param]):
         _node(root, spot.hops).emits.append(emit)
     return root
+
+
+own.forgets(plan.cache_clear)
+own.forgets(plan_of.cache_clear)
 
 
 def emits(resource_type: str, parameter: SearchParameter) -> Iterator[tuple[Spot, Emit]]:
@@ -102,18 +108,29 @@ def emits(resource_type: str, parameter: SearchParameter) -> Iterator[tuple[Spot
     if parameter.type == "composite":
         yield from _composite(resource_type, parameter)
         return
-    for path in expression.read(parameter.expression):
-        if path.root not in {resource_type, "", "Resource", "DomainResource"}:
+    try:
+        paths = expression.read(parameter.expression)
+    except NotUnderstood:
+        whole = evaluated(parameter.code, parameter.type, parameter.expression)
+        yield Spot((), resource_type, ""), whole
+        return
+    for path in paths:
+        if path.root in {resource_type, "", "Resource", "DomainResource"}:
+            yield from _along(resource_type, parameter, path)
+
+
+def _along(
+    resource_type: str, parameter: SearchParameter, path: Path
+) -> Iterator[tuple[Spot, Emit]]:
+    if path.steps and isinstance(path.steps[-1], HoldsUnlessFalse):
+        yield _holds(resource_type, parameter.code, path)
+        return
+    for spot in arrive(resource_type, path):
+        if is_kept_elsewhere(resource_type, parameter.code, _code(spot)):
             continue
-        if isinstance(path.steps[-1], HoldsUnlessFalse):
-            yield _holds(resource_type, parameter.code, path)
-            continue
-        for spot in arrive(resource_type, path):
-            if is_kept_elsewhere(resource_type, parameter.code, _code(spot)):
-                continue
-            emit = emitter(parameter.code, parameter.type, _code(spot), _implied_system(spot))
-            if emit is not None:
-                yield spot, emit
+        emit = emitter(parameter.code, parameter.type, _code(spot), _implied_system(spot))
+        if emit is not None:
+            yield spot, emit
 
 
 def arrive(resource_type: str, path: Path, start: Spot | None = None) -> list[Spot]:
@@ -131,7 +148,7 @@ def _follow(spot: Spot, step: expression.Step) -> Iterator[Spot]:
         case OfType(name):
             if _code(spot) == name:
                 yield spot
-        case First():
+        case First() if spot.hops:
             *before, last = spot.hops
             if isinstance(last, tuple):
                 yield replace(spot, hops=(*before, (last[0], True)))

@@ -15,6 +15,7 @@ from serai.fhir.search.places import Place
 from serai.fhir.search.vocabulary import Expand, resolved
 from serai.fhir.store import history, reading, sharing
 from serai.fhir.store.changes import Guard, Guards, Write
+from serai.fhir.store.parameters import Watch
 from serai.fhir.store.together import Reads
 from serai.fhir.store.writing import Writer
 from serai.fhir.stored import Stored
@@ -36,6 +37,8 @@ class FhirStore:
         self.base = base.rstrip("/")
         self.trail = Trail()
         self._guards = Guards()
+        self.parameters = Watch()
+        self.guard("SearchParameter", self.parameters.guard)
         self._reads: Reads | None = None
         # What a terminology knows: value sets and hierarchies behind token modifiers.
         self.expand: Expand | None = None
