@@ -70,6 +70,7 @@ class Writer:
                 if one.body is not None:
                     check(one.body, resource_type=one.type)
         held = await self._lock([one for one in writes if not one.fresh])
+        writes = [_read_again(one) if (one.type, one.id) in held else one for one in writes]
         new: list[Row] = []
         changed: list[Row] = []
         answers: list[Stored] = []
@@ -135,6 +136,8 @@ class Writer:
     def _row(self, wanted: Write, current: Held | None) -> Row:
         at = max(self.now, current.stored.last_updated) if current else self.now
         version = current.stored.version + 1 if current else 1
+        if wanted.ahead is not None:
+            return wanted.ahead.row(owner=self._owner(wanted, None), method=wanted.method)
         if wanted.body is None:
             return self._tombstone(wanted, current, at)
         return make(
@@ -164,6 +167,8 @@ class Writer:
     def _owner(self, wanted: Write, current: Held | None) -> str | None:
         """Who authored it keeps it; only a system-wide writer moves a patient's custody."""
         kept = current.stored.owner if current else None
+        if self.actor.system_wide and wanted.ahead is not None:
+            return wanted.ahead.made.custodian
         if self.actor.system_wide and wanted.body is not None:
             return managing_organisation(wanted.body) or kept
         return kept if current else self.actor.organisation
@@ -228,6 +233,13 @@ async def _breathe(position: int) -> None:
     """A large transaction lets other requests have their turn."""
     if position % BREATH == BREATH - 1:
         await asyncio.sleep(0)
+
+
+def _read_again(wanted: Write) -> Write:
+    """What was made ahead is a first version; the next one is made from the body."""
+    if wanted.ahead is None:
+        return wanted
+    return replace(wanted, body=wanted.ahead.body(), ahead=None)
 
 
 def _with_owners(rows: Sequence[Row]) -> list[Row]:
