@@ -20,6 +20,8 @@ from serai.platform.postgres import Cluster
 
 LINES = 900
 FILES = 2
+# Long enough that the files are prepared in processes beside the import.
+LONG = 2400
 IN_TRANSACTION = 150
 IN_BATCH = 250
 PICTURES = 60
@@ -40,7 +42,7 @@ def a_folder(folder: Path) -> None:
     for file in range(FILES):
         with (folder / f"{file}.ndjson").open("w") as lines:
             for line in range(LINES):
-                code = {"text": f"{file}/{line}"}
+                code = {"text": f"{file}/{line}".ljust(LONG)}
                 lines.write(json.dumps({"resourceType": "Basic", "code": code}) + "\n")
     observed = {"resourceType": "Observation", "status": "final", "code": {"text": "pulse"}}
     post = {"method": "POST", "url": "Observation"}

@@ -37,7 +37,7 @@ class _Answers(msgspec.Struct):
 
 async def keep(tx: Connection, door: Door, parts: Sequence[Part], *, now: datetime) -> Counts:
     """Write all parts, or raise for the first that is refused."""
-    if all(part.body is not None for part in parts):
+    if all(part.body is not None or part.ahead is not None for part in parts):
         return await _keep_plain(tx, door, parts, now=now)
     entries = [entry for part in parts for entry in part.entries]
     kept = [_in_custody(entry, door.organisation) for entry in entries]
@@ -60,6 +60,10 @@ async def _keep_plain(
 
 
 def _write(part: Part, organisation: str | None) -> Write:
+    if part.ahead is not None:
+        made = part.ahead.made
+        method = "POST" if made.fresh else "PUT"
+        return Write(method, made.type, made.id, fresh=made.fresh, ahead=part.ahead)
     (entry,) = part.entries
     read = part.body
     assert read is not None

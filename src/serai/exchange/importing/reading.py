@@ -17,6 +17,7 @@ from serai.exchange.importing import limits
 from serai.exchange.importing.recognise import HEAD, UTF8_BOM, Form
 from serai.exchange.importing.sources import Source, reading
 from serai.fhir import body
+from serai.fhir.store import Ahead, Made
 from serai.kernel.errors import Malformed, SeraiError, TooLarge, Unsupported
 
 # Bundles that only carry resources; `document` and `message` mean something as a whole.
@@ -54,7 +55,8 @@ class _Name(msgspec.Struct, rename="camel"):
 @dataclass(frozen=True, slots=True)
 class Part:
     """`position` counts the parts of a file; `place` tells people where in it this is. `body`
-    is set for a resource that is kept just as it is, read already."""
+    is set for a resource that is kept just as it is, read already; `ahead` when even its rows
+    are made."""
 
     place: str = ""
     entries: tuple[Entry, ...] = ()
@@ -62,6 +64,7 @@ class Part:
     size: int = 0
     position: int = 0
     body: body.Body | None = None
+    ahead: Ahead | None = None
 
     @property
     def alone(self) -> bool:
@@ -79,10 +82,19 @@ class Part:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of NDJSON, or why there is none."""
+
+    place: str
+    raw: bytes = b""
+    error: SeraiError | None = None
+
+
 def parts(source: Source) -> Iterator[Part]:
     """The parts of a FHIR file, in its order; what cannot be read is a part with its error."""
     ndjson = source.form is Form.NDJSON or _has_long_lines(source)
-    found = _lines(source) if ndjson else _whole(source)
+    found = (part for line in lines(source) for part in of_line(line)) if ndjson else _whole(source)
     for position, part in enumerate(found):
         yield replace(part, position=position)
 
@@ -109,18 +121,35 @@ def _whole(source: Source) -> Iterator[Part]:
     yield from _document(raw, "")
 
 
-def _lines(source: Source) -> Iterator[Part]:
+def lines(source: Source) -> Iterator[Line]:
+    """The lines of NDJSON that hold anything, each not longer than one may be."""
     number = 0
     try:
         with reading(), source.open() as stream:
             for number, line in enumerate(_bounded_lines(stream), 1):
                 place = f"line {number}"
                 if line is None:
-                    yield Part(place, error=TooLarge("import.line-too-long"))
+                    yield Line(place, error=TooLarge("import.line-too-long"))
                 elif line.strip():
-                    yield from _document(line.removeprefix(UTF8_BOM), place)
+                    yield Line(place, line.removeprefix(UTF8_BOM))
     except SeraiError as error:
-        yield Part(f"line {number + 1}", error=error)
+        yield Line(f"line {number + 1}", error=error)
+
+
+def of_line(line: Line) -> Iterator[Part]:
+    """What one line holds."""
+    if line.error is not None:
+        yield Part(line.place, error=line.error)
+    else:
+        yield from _document(line.raw, line.place)
+
+
+def of_made(made: Made, line: Line, organisation: str | None) -> Part | None:
+    """A resource whose rows are made; None for a Patient that first needs a custodian."""
+    if organisation is not None and made.type == "Patient" and not made.names_custodian:
+        return None
+    entry = Entry(None, msgspec.Raw(line.raw), _request(made.type, None if made.fresh else made.id))
+    return Part(line.place, (entry,), size=len(line.raw), ahead=Ahead(made, line.raw))
 
 
 def _bounded_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
@@ -153,12 +182,7 @@ def _document(raw: bytes, place: str) -> Iterator[Part]:
 def _of_resource(parsed: body.Body, place: str, size: int) -> Part:
     """Only what points at other entries or by a condition needs a transaction's rules."""
     id = parsed.data.get("id")
-    request = (
-        {"method": "PUT", "url": f"{parsed.type}/{id}"}
-        if id
-        else {"method": "POST", "url": parsed.type}
-    )
-    entry = Entry(None, msgspec.Raw(parsed.raw), request)
+    entry = Entry(None, msgspec.Raw(parsed.raw), _request(parsed.type, id))
     plain = isinstance(id, str | None) and not POINTING.search(parsed.raw)
     return Part(place, (entry,), size=size, body=parsed if plain else None)
 
@@ -212,9 +236,9 @@ def _resource(raw: msgspec.Raw, full_url: str | None = None) -> Entry:
         name = msgspec.json.decode(raw, type=_Name)
     except msgspec.ValidationError as error:
         raise Malformed("fhir.no-resource-type") from error
-    request = (
-        {"method": "PUT", "url": f"{name.resource_type}/{name.id}"}
-        if name.id
-        else {"method": "POST", "url": name.resource_type}
-    )
-    return Entry(full_url, raw, request)
+    return Entry(full_url, raw, _request(name.resource_type, name.id))
+
+
+def _request(type: str, id: str | None) -> dict[str, Any]:
+    """Kept under its own id where it has one."""
+    return {"method": "PUT", "url": f"{type}/{id}"} if id else {"method": "POST", "url": type}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 import psycopg
 
 from serai.exchange.importing import ledger
+from serai.exchange.importing.beside import WORTH_IT, Beside
 from serai.exchange.importing.chunks import Chunk, chunks
 from serai.exchange.importing.door import Door
 from serai.exchange.importing.ledger import Counts, File, Progress, Refusal, Step
+from serai.exchange.importing.lines import chunks_of_lines
 from serai.exchange.importing.parcel import keep
 from serai.exchange.importing.reading import Part, parts
+from serai.exchange.importing.recognise import Form
 from serai.exchange.importing.sources import Source
 from serai.exchange.importing.texts import reason
 from serai.fhir.interaction.retrying import again_on_collision
@@ -25,19 +29,33 @@ from serai.kernel.errors import Invalid, SeraiError, Unavailable
 RELAXED = "SET LOCAL synchronous_commit TO off"
 
 
-async def import_file(door: Door, source: Source, digest: str, before: Progress) -> None:
-    """Import what the ledger does not have yet; the next chunk is read while one is written."""
+async def import_file(
+    door: Door, source: Source, digest: str, before: Progress, *, beside: Beside
+) -> None:
+    """Import what the ledger does not have yet."""
     file = File(digest, door.organisation or "", source.place, source.form)
+    if source.form is Form.NDJSON and source.size >= WORTH_IT and not before.finished:
+        await beside.start()
+        found = chunks_of_lines(source, beside, door.organisation)
+    else:
+        found = _read_ahead(source)
+    async with aclosing(found) as waiting:
+        async for chunk in waiting:
+            await _import_chunk(door, file, chunk, before)
+            door.progress.advance(chunk.size)
+
+
+async def _read_ahead(source: Source) -> AsyncGenerator[Chunk, None]:
+    """The next chunk is read while one is written."""
     waiting = chunks(parts(source))
     chunk = await asyncio.to_thread(next, waiting, None)
     while chunk is not None:
         coming = asyncio.ensure_future(asyncio.to_thread(next, waiting, None))
         try:
-            await _import_chunk(door, file, chunk, before)
+            yield chunk
         finally:
             # A thread cannot be called off; nobody else may read on before it is done.
             following = await coming
-        door.progress.advance(chunk.size)
         chunk = following
 
 

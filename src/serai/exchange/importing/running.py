@@ -12,6 +12,7 @@ import psycopg
 from rich.console import Console
 
 from serai.exchange.importing import ledger, report
+from serai.exchange.importing.beside import Beside
 from serai.exchange.importing.door import Door
 from serai.exchange.importing.ledger import Progress, Refusal
 from serai.exchange.importing.pictures import import_pictures
@@ -70,6 +71,8 @@ async def import_into(
 ) -> Tally:
     """`run` without its last words."""
     await _require_organisation(db, fhir, organisation)
+    async with db.connection() as connection:
+        await fhir.parameters.look(connection)
     tally = Tally()
     with ExitStack() as stack:
         line = stack.enter_context(ProgressLine(console, lambda: _status(tally)))
@@ -129,14 +132,15 @@ def _unwanted(source: Source) -> SeraiError | None:
 
 async def import_records(door: Door, records: Sequence[Source]) -> None:
     """What is refused is tried again while that helps: it may refer to what comes later."""
-    left = [source for source in records if not await _import_one(door, source)]
-    refused = len(door.tally.refusals) + 1
-    while left and len(door.tally.refusals) < refused:
-        refused = len(door.tally.refusals)
-        left = [source for source in left if not await _import_one(door, source, again=True)]
+    async with Beside(door.fhir.base) as beside:
+        left = [one for one in records if not await _import_one(door, one, beside)]
+        refused = len(door.tally.refusals) + 1
+        while left and len(door.tally.refusals) < refused:
+            refused = len(door.tally.refusals)
+            left = [one for one in left if not await _import_one(door, one, beside, again=True)]
 
 
-async def _import_one(door: Door, source: Source, *, again: bool = False) -> bool:
+async def _import_one(door: Door, source: Source, beside: Beside, *, again: bool = False) -> bool:
     """Whether the file is in with all its parts."""
     try:
         digest = await asyncio.to_thread(_digest, source)
@@ -151,7 +155,7 @@ async def _import_one(door: Door, source: Source, *, again: bool = False) -> boo
     if before.complete:
         door.progress.advance(source.size)
         return True
-    await import_file(door, source, digest, before)
+    await import_file(door, source, digest, before, beside=beside)
     return not any(file == source.place for file, _ in door.tally.refusals)
 
 

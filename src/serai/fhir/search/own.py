@@ -30,6 +30,11 @@ def own_parameters(kind: str) -> Mapping[str, SearchParameter]:
     return _own.get(kind, {})
 
 
+def has_own() -> bool:
+    """Whether any parameter here is not HL7's."""
+    return bool(_own)
+
+
 def forgets(forget: Callable[[], None]) -> None:
     """From now on `forget` is called whenever the parameters change."""
     _forgetting.append(forget)

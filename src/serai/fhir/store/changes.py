@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serai.fhir.body import Body, Data
+from serai.fhir.store.ahead import Ahead
 from serai.kernel.actor import Actor
 from serai.platform.db import Connection
 
@@ -33,7 +34,8 @@ Guard = Callable[[Connection, Change], Awaitable[bool]]
 @dataclass(frozen=True, slots=True)
 class Write:
     """One wanted write. `fresh` says that the id was made just now: nothing can be
-    there. `place` names it in the outcome of a larger request."""
+    there. `place` names it in the outcome of a larger request. `ahead` takes the place of the body
+    for what was checked before; it is the first version should there be none yet."""
 
     method: str
     type: str
@@ -42,6 +44,7 @@ class Write:
     if_match: int | None = None
     fresh: bool = False
     place: str = ""
+    ahead: Ahead | None = None
 
 
 class Guards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from serai.fhir.body import Body, stamp
 from serai.fhir.definitions import RESOURCE_TYPES
@@ -25,9 +26,19 @@ LONGEST_STRING = 2000
 Held = tuple[int, ...] | None
 
 
+class Encoded(NamedTuple):
+    """The rows in the tables of search values as JSON objects, commas between."""
+
+    strings: bytes
+    dates: bytes
+    quantities: bytes
+    positions: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of fhir_resource with its rows in the tables of search values."""
+    """One row of fhir_resource with its rows in the tables of search values; `encoded` stands
+    for the latter where another process has made them."""
 
     stored: Stored
     patients: tuple[str, ...] = ()
@@ -36,6 +47,7 @@ class Row:
     dates: tuple[tuple[str, datetime, datetime, Held], ...] = ()
     quantities: tuple[QuantityValue, ...] = ()
     positions: tuple[PositionValue, ...] = ()
+    encoded: Encoded | None = None
 
 
 def check(body: Body, *, resource_type: str) -> None:

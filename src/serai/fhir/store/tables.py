@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from serai.fhir.search.indexed import PositionValue, QuantityValue
-from serai.fhir.store.rows import Row
+from serai.fhir.store.rows import Encoded, Row
 from serai.kernel.actor import Actor
 from serai.platform.db import Connection
 
@@ -139,11 +139,24 @@ def _values(rows: Sequence[Row]) -> dict[str, Any]:
         "rows": _json([_row(row) for row in rows]),
         "contents": [row.stored.content for row in rows],
         "count": len(rows),
-        "strings": _json([one for row in rows for one in _strings(row)]),
-        "dates": _json([one for row in rows for one in _dates(row)]),
-        "quantities": _json([one for row in rows for one in _named(row, row.quantities)]),
-        "positions": _json([one for row in rows for one in _named(row, row.positions)]),
+    } | _index([encoded(row) for row in rows])
+
+
+def _index(rows: Sequence[Encoded]) -> dict[str, str]:
+    return {
+        name: f"[{b','.join(filter(None, values)).decode()}]"
+        for name, values in zip(Encoded._fields, zip(*rows, strict=True), strict=True)
     }
+
+
+def encoded(row: Row) -> Encoded:
+    """The rows of one resource in the tables of search values."""
+    return row.encoded or Encoded(
+        _objects(list(_strings(row))),
+        _objects(list(_dates(row))),
+        _objects(list(_named(row, row.quantities))),
+        _objects(list(_named(row, row.positions))),
+    )
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -177,6 +190,10 @@ def _named(row: Row, values: Sequence[QuantityValue | PositionValue]) -> Iterato
     own = {"type": row.stored.type, "id": row.stored.id}
     for one in values:
         yield own | one._asdict()
+
+
+def _objects(values: list[dict[str, Any]]) -> bytes:
+    return msgspec.json.encode(values)[1:-1] if values else b""
 
 
 def _json(values: list[dict[str, Any]]) -> str:
