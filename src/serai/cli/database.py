@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 from serai.kernel.errors import NotFound
 from serai.platform.db import Connection, Database
 from serai.platform.locks import prepare_home
-from serai.platform.migrate import migrate
+from serai.platform.migrate import migrate, search_values_are_due
 from serai.platform.postgres import database_address, database_failures
 from serai.platform.settings import Settings
 
@@ -27,6 +28,10 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
         migrate(address)
         database = await Database.open(address, max_size=CONNECTIONS)
         try:
+            if search_values_are_due(address):
+                # Its code is loaded only then, so that `serai token` stays quick.
+                renewing = import_module("serai.fhir.store.renewing")
+                await renewing.renew(database, base=f"{settings.public_url}/fhir")
             yield database
         finally:
             await database.close()

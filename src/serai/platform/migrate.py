@@ -43,6 +43,13 @@ def migrate(url: str) -> None:
         bring_up(connection)
 
 
+def search_values_are_due(url: str) -> bool:
+    """Whether a migration asks for search values to be made anew (`fhir.store.renewing`)."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT due FROM fhir_index").fetchone()
+    return bool(row and row[0])
+
+
 def _applied(connection: psycopg.Connection[tuple[object, ...]]) -> frozenset[str]:
     known = connection.execute(KNOWS_MIGRATIONS).fetchone()
     if not known or not known[0]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import NoReturn
 from serai.kernel.errors import SeraiError
 from serai.platform.blobs import Blobs
 from serai.platform.locks import only_server, prepare_home
-from serai.platform.migrate import migrate
+from serai.platform.migrate import migrate, search_values_are_due
 from serai.platform.postgres import Cluster, database_failures
 from serai.platform.settings import Settings
 from serai.serving.parts import Order, Parts
@@ -47,6 +48,8 @@ def serve(
             address = settings.database_url or (cluster.url if cluster else "")
             with database_failures():
                 migrate(address)
+                if search_values_are_due(address):
+                    _renew(settings, address)
             Blobs.at(settings).remove_unfinished()
             complete = settings.model_copy(update={"database_url": address})
             prepare(complete)
@@ -54,6 +57,21 @@ def serve(
             with stopping.later():
                 ready(complete)
             _watch(cluster, stopping)
+
+
+def _renew(settings: Settings, address: str) -> None:
+    # Only a start that has something to renew pays for these imports.
+    from serai.fhir.store.renewing import renew  # noqa: PLC0415
+    from serai.platform.db import Database  # noqa: PLC0415
+
+    async def run() -> None:
+        db = await Database.open(address, max_size=1)
+        try:
+            await renew(db, base=f"{settings.public_url}/fhir")
+        finally:
+            await db.close()
+
+    asyncio.run(run())
 
 
 @contextmanager
