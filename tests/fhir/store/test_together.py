@@ -101,3 +101,21 @@ async def test_every_read_is_in_the_audit_trail(
         ("fhir.read", f"Observation/{answer.json()['id']}", [id]),
         ("fhir.look", "Observation?subject", []),
     ]
+
+
+async def test_looking_inside_a_bundle_is_in_the_audit_trail_too(
+    db: Database, store: FhirStore, as_actor: Client
+) -> None:
+    ward = as_actor(doctor("ward"))
+    (id,) = await made(ward, 1)
+    wanted = [f"Patient/{id}", "Patient?family=P0"]
+    for kind in ("batch", "transaction"):
+        entries = [{"request": {"method": "GET", "url": url}} for url in wanted]
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": entries}
+        assert (await ward.post("", content=as_json(bundle), headers=JSON)).status_code == 200
+    async with db.connection() as connection:
+        await store.trail.write(connection)
+        rows = await (
+            await connection.execute("SELECT resource FROM audit_event WHERE act = 'fhir.look'")
+        ).fetchall()
+    assert [place for (place,) in rows] == [f"Patient/{id}", "Patient?family"] * 2

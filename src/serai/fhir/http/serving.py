@@ -94,7 +94,7 @@ class Visit:
         if not interaction.writes:
             async with self.db.connection() as connection:
                 reply = await interaction.handler(self._scene(connection), asked)
-            self.store.trail.note(self.actor, "fhir.look", looked_at(asked), at=utc_now())
+            self._note(asked)
             return reply
 
         if interaction.alone and self._is_one_statement(asked):
@@ -119,8 +119,14 @@ class Visit:
         found = await self.reads.read(kind, id, actor=self.actor)
         return reading.found(asked, found)
 
+    def _note(self, asked: Asked) -> None:
+        self.store.trail.note(self.actor, "fhir.look", looked_at(asked), at=utc_now())
+
     async def bundle(self, asked: Asked) -> Reply:
         requests = entries.read(asked.raw, prefer=asked.prefer, base=asked.base)
+        for entry in requests.entries:
+            if entry.asked.method == "GET":
+                self._note(entry.asked)
         if requests.type == "batch":
             async with self.db.connection() as connection:
                 return Reply(200, await batch.run(self._scene(connection), requests))
