@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from serai.kernel.errors import Unavailable
+from serai.platform.watching import WatchingConnection
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -34,6 +35,7 @@ class Database:
     ) -> Database:
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
+            connection_class=WatchingConnection,
             min_size=min(2, max_size),
             max_size=max_size,
             timeout=wait_s,

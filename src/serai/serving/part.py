@@ -27,6 +27,7 @@ PARTS = {
 }
 
 LONGEST_ORDER = 1 << 16
+COLLECT_AFTER = 20_000
 
 
 def main() -> None:
@@ -37,6 +38,8 @@ def main() -> None:
     gc.disable()
     serve = import_module(PARTS[sys.argv[1]]).serve
     gc.freeze()
+    # A resource is read into a few thousand objects that soon go without the collector's help.
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     gc.enable()
     supervisor = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     order, handles, _, _ = socket.recv_fds(supervisor, LONGEST_ORDER, 1)
