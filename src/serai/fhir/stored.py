@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from serai.fhir.body import Data, decode
 from serai.kernel.errors import Gone
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, dict=True):
     """`content` is the JSON exactly as served; None once deleted."""
 
     type: str

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
 from psycopg.pq import TransactionStatus
 
 from serai.fhir.places import placing
@@ -96,7 +97,9 @@ class Writer:
             with placing(one.place):
                 await self._guard(one, held.get((one.type, one.id)), answer)
         await integrity.check(self.tx, [one for one in answers if one.deleted and one.version])
-        return [replace(one, owner=owners.get((one.type, one.id), one.owner)) for one in answers]
+        return [
+            structs.replace(one, owner=owners.get((one.type, one.id), one.owner)) for one in answers
+        ]
 
     async def _lock(self, writes: Sequence[Write]) -> dict[tuple[str, str], Held]:
         if not writes:
@@ -159,7 +162,7 @@ class Writer:
         if current is None or not current.visible or current.stored.deleted:
             never = Stored(wanted.type, wanted.id, 0, at, deleted=True, owner=None, content=None)
             return Row(never)
-        gone = replace(
+        gone = structs.replace(
             current.stored,
             version=current.stored.version + 1,
             last_updated=at,
@@ -271,4 +274,4 @@ def _with_owner(row: Row, keepers: dict[str, str]) -> Row:
     owners = {keepers.get(patient) for patient in row.patients}
     if row.stored.owner or len(owners) != 1:
         return row
-    return replace(row, stored=replace(row.stored, owner=owners.pop()))
+    return replace(row, stored=structs.replace(row.stored, owner=owners.pop()))
