@@ -17,6 +17,7 @@ from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import keep_looking
 from serai.fhir.subscriptions.guarding import register_guards as register_subscriptions
+from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
@@ -67,7 +68,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         )
         trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
         parameters = asyncio.create_task(keep_looking(app.state.db, app.state.fhir.parameters))
+        app.state.sockets = Hub(database_url)
         yield
+        await app.state.sockets.close()
         trail.cancel()
         parameters.cancel()
         await asyncio.wait([trail, parameters])

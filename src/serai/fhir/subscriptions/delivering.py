@@ -12,7 +12,7 @@ import httpx
 import psycopg
 
 from serai.fhir.store import FhirStore
-from serai.fhir.subscriptions import queue
+from serai.fhir.subscriptions import bindings, queue
 from serai.fhir.subscriptions.matching import Matcher
 from serai.fhir.subscriptions.telling import Pace, Teller
 from serai.kernel.clock import utc_now
@@ -101,7 +101,7 @@ async def _stop(stop: asyncio.Event, wake: asyncio.Event) -> None:
 
 @dataclass(slots=True)
 class Rounds:
-    """One round matches all that is settled and starts a task for every subscription that has
+    """One round matches all that happened and starts a task for every subscription that has
     something to be told; a slow one only keeps itself waiting."""
 
     matcher: Matcher
@@ -117,7 +117,8 @@ class Rounds:
             pass
         async with self.matcher.db.connection() as connection:
             if self._pruned is None or now - self._pruned > PRUNE_EVERY:
-                await connection.execute(queue.PRUNE, (now - queue.KEEP_DELIVERED,))
+                await queue.prune(connection, now, dead_after=self.teller.pace.dead_after)
+                await bindings.prune(connection, now)
                 self._pruned = now
             due = await queue.due(connection, utc_now())
         wait = self.teller.pace.look_every_s
