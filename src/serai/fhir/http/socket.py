@@ -200,10 +200,9 @@ class Socket:
     async def _round(self) -> float:
         """Tells all that is new; how many seconds nothing will be due."""
         while self._wanted:
-            id = min(self._wanted)
-            if feed := self._feeds.get(id):
+            # Taken out first: what happens while it is looked at makes it wanted again.
+            if feed := self._feeds.get(self._wanted.pop()):
                 await self._feed(feed)
-            self._wanted.discard(id)
         now = utc_now()
         if not self._feeds:
             left = (self._opened + BIND_WITHIN - now).total_seconds()
