@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from serai import __version__
 from serai.care import chart, consultation
+from serai.fhir import upkeep
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import keep_looking
@@ -86,6 +87,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
+            *upkeep.routes(),
             Mount("/api", app=api_app),
         ],
         middleware=[Middleware(FhirDoor), *web.middleware()],
@@ -102,5 +104,6 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *consultation.NAVIGATION,
         *chart.NAVIGATION,
         *network_pages.NAVIGATION,
+        *upkeep.NAVIGATION,
     )
     return app
