@@ -31,7 +31,7 @@ KINDS: Mapping[str, str] = {
     "reindex": N_("Indexing anew"),
 }
 JOB_STATES: Mapping[str, str] = {
-    "waiting": N_("Waiting"),
+    "waiting": N_("Queued"),
     "running": N_("Running"),
     "done": N_("Done"),
     "failed": N_("Failed"),
