@@ -13,10 +13,12 @@ from starlette.routing import Mount
 
 from serai import __version__
 from serai.care import chart, consultation
+from serai.fhir import upkeep
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import keep_looking
 from serai.fhir.subscriptions.guarding import register_guards as register_subscriptions
+from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
@@ -67,7 +69,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         )
         trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
         parameters = asyncio.create_task(keep_looking(app.state.db, app.state.fhir.parameters))
+        app.state.sockets = Hub(database_url)
         yield
+        await app.state.sockets.close()
         trail.cancel()
         parameters.cancel()
         await asyncio.wait([trail, parameters])
@@ -83,6 +87,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
+            *upkeep.routes(),
             Mount("/api", app=api_app),
         ],
         middleware=[Middleware(FhirDoor), *web.middleware()],
@@ -99,5 +104,6 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *consultation.NAVIGATION,
         *chart.NAVIGATION,
         *network_pages.NAVIGATION,
+        *upkeep.NAVIGATION,
     )
     return app

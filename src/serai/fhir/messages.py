@@ -151,7 +151,10 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.unsupported-parameter": "The search parameter {parameter} is not offered.",
     "search.words": "{parameter} needs a word in each of its alternatives.",
     "search.words-not-read": "Many resources are new and their words not read; ask again shortly.",
-    "subscription.channel": "The channel {channel} is not offered; only rest-hook.",
+    "subscription.binding": "This is no valid binding: ask for a new token, or bind an id that you "
+    "may see, as bind [id] or bind-with-token [token].",
+    "subscription.binding-expired": "The binding has expired; bind with a new token.",
+    "subscription.channel": "The channel {channel} is not offered; only rest-hook and websocket.",
     "subscription.criteria": "The criteria must be a search on one type by its own values: no "
     "result parameters, chains, _has or _list.",
     "subscription.endpoint": "The endpoint must be an http(s) address without user or fragment.",
@@ -159,9 +162,14 @@ MESSAGES: Final[Mapping[str, str]] = {
     "subscription.header": "This header is malformed, or the server's own to set.",
     "subscription.no-access": "Whoever made the subscription has no access any more.",
     "subscription.no-address": "The endpoint's name does not resolve.",
+    "subscription.no-websocket": "There is no such subscription with a websocket channel.",
+    "subscription.nobody-connected": "Nobody was connected to be told.",
+    "subscription.not-listening": "The subscription is off or gone.",
     "subscription.number": "This extension must be a whole number from {least}.",
     "subscription.payload": "Only application/fhir+json; content empty, id-only or full-resource.",
     "subscription.private-endpoint": "The endpoint is inside the server's own network.",
+    "subscription.socket": "A websocket has no endpoint and no header, and no payload without a "
+    "topic: the client connects and asks.",
     "subscription.status": "A client may ask for requested or off; the server sets the rest.",
     "subscription.topic": "There is no such topic here; the CapabilityStatement lists them.",
     "subscription.unreadable": "The subscription asks for what is no longer offered.",

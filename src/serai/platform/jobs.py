@@ -36,6 +36,9 @@ DEFER = """SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
 
 FIND = f"SELECT {_COLUMNS} FROM fhir_job WHERE id = %(id)s"  # noqa: S608
 
+OF_ORGANISATION = f"""SELECT {_COLUMNS} FROM fhir_job WHERE organisation = %(organisation)s
+    ORDER BY asked_at DESC, id OFFSET %(start)s LIMIT %(most)s"""  # noqa: S608
+
 # Asking for the same work at the same time must find each other: see ONE_AT_A_TIME.
 SAME = f"""SELECT {_COLUMNS} FROM fhir_job
     WHERE kind = %(kind)s AND parameters = %(parameters)s AND status IN ('waiting', 'running')
@@ -129,6 +132,16 @@ async def join(
 async def find(connection: Connection, id: str) -> Job | None:
     row = await (await connection.execute(FIND, {"id": id})).fetchone()
     return _job(row) if row else None
+
+
+async def of_organisation(
+    connection: Connection, organisation: str, *, start: int, most: int
+) -> list[Job]:
+    """The newest first."""
+    values = {"organisation": organisation, "start": start, "most": most}
+    return [
+        _job(row) for row in await (await connection.execute(OF_ORGANISATION, values)).fetchall()
+    ]
 
 
 async def begin(connection: Connection, id: str, *, now: datetime) -> Job | None:

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         default="",
         description="Private hosts (host or host:port, with commas) that subscriptions may notify",
     )
+    subscription_ca: Path | None = Field(
+        default=None,
+        description="PEM file of authorities that https receivers may use beside the public ones",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

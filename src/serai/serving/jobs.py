@@ -90,6 +90,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             delivering.run,
             database_url=settings.database_url,
             hosts=allowed_hosts(settings.subscription_hosts),
+            authorities=settings.subscription_ca,
         )
         chores: tuple[Chore, ...] = (*CHORES, partial(files.sweep_until, blobs), deliver)
         async with asyncio.TaskGroup() as group:

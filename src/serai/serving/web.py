@@ -17,6 +17,9 @@ FINISH_REQUESTS_WITHIN_S = 5
 # Longer than clients keep an idle connection, so that it is not closed under their next request.
 KEEP_ALIVE_S = 75
 
+# Clients of our websockets say one line at a time.
+LONGEST_FRAME_BYTES = 4096
+
 
 class _Worker(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
@@ -39,6 +42,9 @@ def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None
         log_config=None,
         access_log=False,
         http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=LONGEST_FRAME_BYTES,
+        ws_per_message_deflate=False,
         lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=FINISH_REQUESTS_WITHIN_S,

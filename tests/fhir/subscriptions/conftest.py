@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -83,18 +85,19 @@ class Receiver:
 
 
 @pytest_asyncio.fixture
-async def receivers() -> AsyncIterator[Callable[[], Any]]:
+async def receivers() -> AsyncIterator[Callable[..., Any]]:
     runners: list[web.AppRunner] = []
 
-    async def make() -> Receiver:
+    async def make(identity: ssl.SSLContext | None = None) -> Receiver:
         receiver = Receiver()
         app = web.Application()
         app.router.add_route("*", "/{rest:.*}", receiver.answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         runners.append(runner)
-        await web.TCPSite(runner, HOST, 0).start()
-        receiver.url = f"http://{HOST}:{runner.addresses[0][1]}/hook"
+        await web.TCPSite(runner, HOST, 0, ssl_context=identity).start()
+        scheme = "https" if identity else "http"
+        receiver.url = f"{scheme}://{HOST}:{runner.addresses[0][1]}/hook"
         return receiver
 
     yield make
@@ -136,7 +139,9 @@ class Node:
         return found
 
     @asynccontextmanager
-    async def delivering(self, pace: Pace = QUICK) -> AsyncIterator[None]:
+    async def delivering(
+        self, pace: Pace = QUICK, *, authorities: Path | None = None
+    ) -> AsyncIterator[None]:
         stop = asyncio.Event()
         task = asyncio.create_task(
             delivering.run(
@@ -145,6 +150,7 @@ class Node:
                 stop,
                 database_url=self.url,
                 hosts=frozenset({HOST}),
+                authorities=authorities,
                 pace=pace,
             )
         )

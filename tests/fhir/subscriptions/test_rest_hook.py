@@ -9,7 +9,9 @@ from tests.fhir.resources import observation, patient
 from tests.fhir.subscriptions.conftest import Node, Receiver, created, ids, status_becomes
 from tests.fhir.subscriptions.conftest import subscription as wanting
 
+from serai.fhir import body
 from serai.fhir.subscriptions.telling import Pace
+from serai.kernel.clock import utc_now
 
 HEART_RATE = "Observation?code=http://loinc.org|8867-4"
 
@@ -216,3 +218,21 @@ async def test_a_rolled_back_write_is_never_told(node: Node, receiver: Receiver)
     last = await created(client, observation())
     async with node.delivering():
         assert ids(await receiver.until(1)) == [last]
+
+
+async def test_a_long_writing_transaction_delays_only_its_own_events(
+    node: Node, receiver: Receiver
+) -> None:
+    actor = await node.machine()
+    client = node.client(actor)
+    await created(client, wanting("Observation", receiver.url))
+    async with node.delivering():
+        async with node.db.transaction() as tx:
+            late = await node.store.create(tx, body.of(observation()), actor=actor, now=utc_now())
+            early = [await created(client, observation()) for _ in range(2)]
+            assert ids(await receiver.until(2)) == early
+        assert ids(await receiver.until(3)) == [*early, late.id]
+        changed = await client.put(f"Observation/{late.id}", json=observation(id=late.id))
+        assert changed.status_code == 200
+        versions = [one.data["meta"]["versionId"] for one in (await receiver.until(4))[2:]]
+    assert versions == ["1", "2"]

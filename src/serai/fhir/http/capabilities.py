@@ -13,6 +13,7 @@ from serai.fhir.interaction.patching import JSON_PATCH
 from serai.fhir.interaction.table import TABLE
 from serai.fhir.operations.catalogue import OPERATIONS
 from serai.fhir.operations.operation import Operation
+from serai.fhir.operations.subscription_binding import websocket_url
 from serai.fhir.search import own
 from serai.fhir.search.criteria import honoured
 from serai.fhir.subscriptions.topics import canonicals
@@ -25,6 +26,9 @@ TOPIC = (
     "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
     "capabilitystatement-subscriptiontopic-canonical"
 )
+
+# https://hl7.org/fhir/R4/extension-capabilitystatement-websocket.html
+WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 
 
 # It is made anew when the server's own search parameters change.
@@ -42,7 +46,7 @@ def statement(base: str) -> bytes:
             "fhirVersion": FHIR_VERSION,
             "format": ["application/fhir+json", "json"],
             "patchFormat": [JSON_PATCH, "application/fhir+json"],
-            "rest": [_rest()],
+            "rest": [_rest(base)],
         }
     )
 
@@ -50,9 +54,10 @@ def statement(base: str) -> bytes:
 own.forgets(statement.cache_clear)
 
 
-def _rest() -> dict[str, Any]:
+def _rest(base: str) -> dict[str, Any]:
     interactions = [*_codes("system"), {"code": "batch"}, {"code": "transaction"}]
     described: dict[str, Any] = {
+        "extension": [{"url": WEBSOCKET, "valueUri": websocket_url(base)}],
         "mode": "server",
         "security": {
             "cors": False,

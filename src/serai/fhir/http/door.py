@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serai.fhir.http import jobs, uploads
+from serai.fhir.http import jobs, socket, uploads
 from serai.fhir.http.response import ALWAYS, OVER_HTTPS, Answer, Header, refused
 from serai.fhir.http.serving import serve
 from serai.kernel.errors import SeraiError, Unavailable
@@ -35,6 +35,9 @@ class FhirDoor:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == socket.PATH:
+            await socket.serve(scope, receive, send)
+            return
         if scope["type"] != "http" or not is_ours(scope["path"]):
             await self.app(scope, receive, send)
             return

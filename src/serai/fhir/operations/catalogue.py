@@ -14,6 +14,7 @@ from serai.fhir.operations import (
     match,
     meta,
     reindex,
+    subscription_binding,
     subscription_events,
     subscription_letters,
     subscription_status,
@@ -51,6 +52,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     importing.OPERATION,
     reindex.OPERATION,
     subscription_status.OPERATION,
+    subscription_binding.OPERATION,
     subscription_events.OPERATION,
     *subscription_letters.OPERATIONS,
 )

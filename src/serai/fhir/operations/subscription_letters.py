@@ -8,13 +8,11 @@ from serai.fhir.body import Data
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations.given import given, parameters
 from serai.fhir.operations.operation import Operation
-from serai.fhir.subscriptions import queue
+from serai.fhir.subscriptions import queue, replaying
 from serai.fhir.subscriptions.notifications import Told
 from serai.fhir.subscriptions.telling import what_may_be_told
-from serai.fhir.visibility import require
 from serai.kernel.clock import instant
-from serai.kernel.errors import Forbidden, Malformed
-from serai.platform import audit
+from serai.kernel.errors import Malformed
 
 MOST: Final = 100
 LAST: Final = 999_999_999
@@ -47,20 +45,14 @@ async def replay(scene: Scene, asked: Asked) -> Reply:
     """All dead letters, or those with the numbers in `event`, wait again before anything newer."""
     params = given(asked).only("event")
     numbers = [_number(one) for one in params.all("event")]
-    require(scene.actor, "u", "Subscription")
-    found = await scene.store.read_to_change(
-        scene.connection, "Subscription", asked.path[1], actor=scene.actor
-    )
-    if not scene.actor.system_wide and found.owner != scene.actor.organisation:
-        raise Forbidden("fhir.shared-to-read", resource=found.reference)
-    await audit.record(
+    count = await replaying.replay(
         scene.connection,
+        scene.store,
+        asked.path[1],
+        numbers or None,
         actor=scene.actor,
-        act="fhir.replay",
-        at=scene.now,
-        resource=found.reference,
+        now=scene.now,
     )
-    count = await queue.replay(scene.connection, found.id, numbers or None, scene.now)
     return parameters([{"name": "count", "valueInteger": count}])
 
 

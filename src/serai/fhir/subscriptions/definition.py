@@ -21,6 +21,7 @@ from serai.kernel.errors import Invalid, SeraiError
 Pairs = tuple[tuple[str, str], ...]
 
 _EXTENSION = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-"
+CHANNELS = ("rest-hook", "websocket")
 CONTENTS = ("empty", "id-only", "full-resource")
 JSON_TYPES = ("application/fhir+json", "application/json")
 LONGEST_TIMEOUT_S = 30
@@ -32,8 +33,9 @@ REFUSED = parsing.RESULT_PARAMETERS | parsing.FORM_PARAMETERS | {"_has", "_list"
 @dataclass(frozen=True, slots=True)
 class Definition:
     """`queries` are alternatives, each a search on `type`; `topic` is None for plain R4, whose
-    `payload` is the media type or None for an empty ping."""
+    `payload` is the media type or None for an empty ping. `endpoint` is empty for a websocket."""
 
+    channel: str
     type: str
     queries: tuple[Pairs, ...]
     topic: Topic | None
@@ -56,13 +58,9 @@ def read(data: Data, *, allowed: frozenset[str] | None, base: str = "") -> Defin
     with placing("Subscription.criteria"):
         about, queries = _criteria(data, base)
     kind = str(channel.get("type"))
-    if kind != "rest-hook":
+    if kind not in CHANNELS:
         raise Invalid("subscription.channel", place="Subscription.channel.type", channel=kind[:40])
-    endpoint, lines = str(channel.get("endpoint") or ""), channel.get("header") or ()
-    with placing("Subscription.channel.endpoint"):
-        endpoints.read(endpoint, allowed)
-    with placing("Subscription.channel.header"):
-        headers = tuple(endpoints.headers(lines))
+    endpoint, headers = _hook(channel, allowed) if kind == "rest-hook" else _socket(channel, about)
     payload = channel.get("payload")
     if payload is not None and str(payload).partition(";")[0].strip() not in JSON_TYPES:
         raise Invalid("subscription.payload", place="Subscription.channel.payload")
@@ -70,6 +68,7 @@ def read(data: Data, *, allowed: frozenset[str] | None, base: str = "") -> Defin
     if about and content not in CONTENTS:
         raise Invalid("subscription.payload", place="Subscription.channel.payload.extension")
     return Definition(
+        channel=kind,
         type=about.type if about else str(data["criteria"]).partition("?")[0],
         queries=queries,
         topic=about,
@@ -82,6 +81,23 @@ def read(data: Data, *, allowed: frozenset[str] | None, base: str = "") -> Defin
         most=min(_number(channel, "max-count", 1 if not about else 20, least=1), 100),
         end=_end(data),
     )
+
+
+def _hook(channel: Data, allowed: frozenset[str] | None) -> tuple[str, Pairs]:
+    endpoint = str(channel.get("endpoint") or "")
+    with placing("Subscription.channel.endpoint"):
+        endpoints.read(endpoint, allowed)
+    with placing("Subscription.channel.header"):
+        return endpoint, tuple(endpoints.headers(channel.get("header") or ()))
+
+
+def _socket(channel: Data, about: Topic | None) -> tuple[str, Pairs]:
+    """The client connects: there is nowhere to go, and plain R4 says no more than that there is
+    something to ask for."""
+    for name in ("endpoint", "header", *(() if about else ("payload",))):
+        if channel.get(name):
+            raise Invalid("subscription.socket", place=f"Subscription.channel.{name}")
+    return "", ()
 
 
 def _criteria(data: Data, base: str) -> tuple[Topic | None, tuple[Pairs, ...]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import psycopg
 
 from serai.fhir.store import FhirStore
-from serai.fhir.subscriptions import queue
+from serai.fhir.subscriptions import bindings, queue
 from serai.fhir.subscriptions.matching import Matcher
 from serai.fhir.subscriptions.telling import Pace, Teller
 from serai.kernel.clock import utc_now
@@ -36,13 +38,16 @@ async def run(
     *,
     database_url: str,
     hosts: frozenset[str] = frozenset(),
+    authorities: Path | None = None,
     pace: Pace | None = None,
 ) -> None:
-    """Until `stop`; a lost database is waited for. `hosts` are private ones that may be told."""
+    """Until `stop`; a lost database is waited for. `hosts` are private ones that may be told,
+    `authorities` a file of those whose certificates count beside the public ones."""
+    trusted = trust(authorities)
     while not stop.is_set():
         try:
             async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as own:
-                await _as_the_only_one(own, db, store, stop, hosts, pace or Pace())
+                await _as_the_only_one(own, db, store, stop, hosts, pace or Pace(), trusted)
         except (psycopg.OperationalError, SeraiError) as error:
             log.warning("deliveries pause: %s", type(error).__name__)
             await stopped_within(stop, AGAIN_IN_S)
@@ -55,6 +60,7 @@ async def _as_the_only_one(
     stop: asyncio.Event,
     hosts: frozenset[str],
     pace: Pace,
+    trusted: ssl.SSLContext,
 ) -> None:
     while not await _locked(own):
         if await stopped_within(stop, AGAIN_IN_S):
@@ -62,7 +68,12 @@ async def _as_the_only_one(
     await own.execute(WAKE)
     # One endpoint that hangs must not keep the others waiting for a place in the pool.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
-    async with httpx.AsyncClient(trust_env=False, timeout=None, limits=limits) as client:  # noqa: S113
+    async with httpx.AsyncClient(
+        trust_env=False,
+        timeout=None,  # noqa: S113 - each subscription has its own
+        limits=limits,
+        verify=trusted,
+    ) as client:
         rounds = Rounds(Matcher(db, store), Teller(db, store, client, hosts, pace))
         hearing = asyncio.create_task(_hear(own, rounds.wake))
         stopping = asyncio.create_task(_stop(stop, rounds.wake))
@@ -79,6 +90,14 @@ async def _as_the_only_one(
                 task.cancel()
             await asyncio.gather(hearing, stopping, return_exceptions=True)
             await rounds.close()
+
+
+def trust(authorities: Path | None) -> ssl.SSLContext:
+    """Raises when the file cannot be read: nobody should wonder why everything is refused."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if authorities is not None:
+        context.load_verify_locations(authorities)
+    return context
 
 
 async def _locked(own: psycopg.AsyncConnection) -> bool:
@@ -101,7 +120,7 @@ async def _stop(stop: asyncio.Event, wake: asyncio.Event) -> None:
 
 @dataclass(slots=True)
 class Rounds:
-    """One round matches all that is settled and starts a task for every subscription that has
+    """One round matches all that happened and starts a task for every subscription that has
     something to be told; a slow one only keeps itself waiting."""
 
     matcher: Matcher
@@ -117,7 +136,8 @@ class Rounds:
             pass
         async with self.matcher.db.connection() as connection:
             if self._pruned is None or now - self._pruned > PRUNE_EVERY:
-                await connection.execute(queue.PRUNE, (now - queue.KEEP_DELIVERED,))
+                await queue.prune(connection, now, dead_after=self.teller.pace.dead_after)
+                await bindings.prune(connection, now)
                 self._pruned = now
             due = await queue.due(connection, utc_now())
         wait = self.teller.pace.look_every_s

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from serai.fhir.body import Data
 from serai.fhir.store import Change, FhirStore
 from serai.fhir.subscriptions import queue
 from serai.fhir.subscriptions.definition import read
 from serai.fhir.visibility import require
-from serai.kernel.actor import serai_itself
+from serai.kernel.actor import Kind, serai_itself
 from serai.kernel.errors import Invalid
 from serai.platform.db import Connection
+
+_STATE = frozenset({"meta", "status", "error"})
 
 
 def register_guards(store: FhirStore, *, hosts: str = "") -> None:
@@ -39,6 +42,25 @@ async def _check(tx: Connection, change: Change, allowed: frozenset[str], base: 
     if status == "off":
         await queue.switch_off(tx, change.id)
         return
+    if await _only_switched_on(tx, change):
+        await queue.resume(tx, change.id, wanted, now=change.now)
+        return
     for interaction in "rs":
         require(change.actor, interaction, wanted.type)
     await queue.follow(tx, change.id, wanted, actor=change.actor, now=change.now)
+
+
+async def _only_switched_on(tx: Connection, change: Change) -> bool:
+    """Staff who switch a program's subscription on again do not become its subscriber: it is
+    not their rights that it needs."""
+    if change.old is None or change.new is None or change.actor.kind is not Kind.STAFF:
+        return False
+    before, after = ({k: v for k, v in one.items() if k not in _STATE} for one in _both(change))
+    if before != after:
+        return False
+    one = await queue.listener(tx, change.id)
+    return one is not None and one.subscriber != change.actor.id
+
+
+def _both(change: Change) -> tuple[Data, Data]:
+    return change.old or {}, change.new or {}

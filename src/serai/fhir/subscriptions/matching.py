@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """Takes settled events out of the outbox and gives each its numbered deliveries."""
+    """Takes events out of the outbox and gives each its numbered deliveries."""
 
     db: Database
     store: FhirStore
@@ -37,7 +37,7 @@ class Matcher:
     async def step(self, now: datetime) -> int:
         """One batch, all or nothing; how many events it took."""
         async with self.db.transaction() as tx:
-            events = await queue.settled(tx, MOST_AT_ONCE)
+            events = await queue.happened(tx, MOST_AT_ONCE)
             if events:
                 await self._distribute(tx, events, now)
                 await tx.execute(queue.TAKEN, ([one.sequence for one in events],))
@@ -78,7 +78,7 @@ class Matcher:
                 continue
             if await may_see(tx, self.store, event.type, event.id, event.version, who):
                 problem = None if any(answers) else "subscription.unreadable"
-                await queue.add(tx, one.id, event, problem=problem)
+                await queue.add(tx, one, event, problem=problem)
 
     async def _tried(
         self, tx: Connection, event: Happened, content: Data, number: int, query: Pairs

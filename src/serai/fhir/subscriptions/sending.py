@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 
 import httpx
@@ -12,6 +13,7 @@ from serai.fhir.subscriptions.definition import Definition
 from serai.kernel.errors import SeraiError
 
 MOST_ANSWER_BYTES = 64 * 1024
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,19 @@ async def send(
     except SeraiError as error:
         return error.key
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return type(error).__name__
+        return _reason(error)
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong with a certificate lies deeper than that there is no connection."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"certificate refused: {cause.verify_message}"[:LONGEST_REASON]
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed: {cause.reason}"[:LONGEST_REASON]
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 async def _exchange(

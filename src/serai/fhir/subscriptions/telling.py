@@ -76,11 +76,14 @@ class Teller:
             return False
         if one.status == "requested":
             return await self._activate(one, wanted, now)
+        if wanted.channel == "websocket":
+            return False
         return await self._events(one, wanted, who, now)
 
     async def _activate(self, one: Listener, wanted: Definition, now: datetime) -> bool:
-        """A topic's subscriber must answer a handshake first; plain R4 knows none."""
-        if wanted.topic:
+        """A topic's subscriber must answer a handshake first; plain R4 knows none, and over a
+        websocket it comes when somebody binds."""
+        if wanted.topic and wanted.channel == "rest-hook":
             content = bundle("handshake", one, wanted, base=self.store.base)
             problem = await send(
                 self.client, wanted, Letter("POST", content, MEDIA_TYPE), self.allowed

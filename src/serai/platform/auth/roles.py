@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "definitions": ("ActivityDefinition", "CapabilityStatement", "CodeSystem", "ConceptMap",
                         "NamingSystem", "OperationDefinition", "PlanDefinition",
                         "Questionnaire", "SearchParameter", "StructureDefinition", "ValueSet"),
+        "subscriptions": ("Subscription",),
         "trail": ("AuditEvent",),
     }
 )  # fmt: skip
@@ -58,6 +59,7 @@ TABLE: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         "consent":     ("crus", "rs",   "rs",   ""),
         "places":      ("rs",   "rs",   "rs",   "crus"),
         "definitions": ("rs",   "rs",   "rs",   "rs"),
+        "subscriptions": ("",   "",     "",     "crus"),
         "trail":       ("",     "",     "",     "rs"),
     }
 )  # fmt: skip

@@ -1,0 +1,107 @@
+"""https: a real TLS receiver under a private authority, and certificates that are refused."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fhir.resources import observation
+from tests.fhir.subscriptions.conftest import Node, created, ids, subscription
+from tests.fhir.subscriptions.workers import until
+
+from serai.fhir.subscriptions.delivering import trust
+from serai.fhir.subscriptions.telling import Pace
+
+IMPATIENT = Pace(first_pause_s=0.02, tries=2, look_every_s=0.2)
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """The certificate of an authority that nobody else knows."""
+    openssl(
+        tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        "-subj", "/CN=County authority", "-keyout", "ca.key", "-out", "ca.pem",
+        "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+    )  # fmt: skip
+    return tmp_path / "ca.pem"
+
+
+def identity(authority: Path, name: str) -> ssl.SSLContext:
+    """What a server shows that the authority calls `name`."""
+    folder = authority.parent
+    (folder / "names").write_text(f"subjectAltName={name}\n")
+    openssl(
+        folder, "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=receiver",
+        "-keyout", "own.key", "-out", "own.csr",
+    )  # fmt: skip
+    openssl(
+        folder, "x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+        "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "own.pem",
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "own.key")
+    return context
+
+
+async def reason(node: Node, receivers: Any, shown: ssl.SSLContext, known: Path | None) -> str:
+    """Why the only letter was given up."""
+    receiver = await receivers(shown)
+    client = node.client(await node.machine())
+    id = await created(client, subscription("Observation", receiver.url))
+    await created(client, observation())
+
+    async def given_up() -> bool:
+        answer = await client.get(f"Subscription/{id}/$dead-letters")
+        return bool(answer.json().get("parameter"))
+
+    async with node.delivering(IMPATIENT, authorities=known):
+        await until(given_up)
+        answer = await client.get(f"Subscription/{id}/$dead-letters")
+    assert receiver.heard == []
+    said = (await client.get(f"Subscription/{id}")).json()
+    (letter,) = answer.json()["parameter"]
+    found: str = letter["part"][-1]["valueString"]
+    assert said["error"] == found
+    return found
+
+
+async def test_a_receiver_under_a_private_authority_is_told(
+    node: Node, receivers: Any, authority: Path
+) -> None:
+    receiver = await receivers(identity(authority, "IP:127.0.0.1"))
+    client = node.client(await node.machine())
+    async with node.delivering(authorities=authority):
+        await created(client, subscription("Observation", receiver.url))
+        made = await created(client, observation())
+        assert ids(await receiver.until(1)) == [made]
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused_with_the_reason(
+    node: Node, receivers: Any, authority: Path
+) -> None:
+    found = await reason(node, receivers, identity(authority, "IP:127.0.0.1"), None)
+    assert found.startswith("certificate refused: ")
+    assert "issuer" in found
+
+
+async def test_a_certificate_for_another_name_is_refused_with_the_reason(
+    node: Node, receivers: Any, authority: Path
+) -> None:
+    found = await reason(node, receivers, identity(authority, "DNS:other.example"), authority)
+    assert found.startswith("certificate refused: ")
+    assert "mismatch" in found
+
+
+def test_an_unreadable_file_of_authorities_is_not_ignored(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        trust(tmp_path / "ca.pem")
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    with pytest.raises(ssl.SSLError):
+        trust(tmp_path / "empty.pem")
