@@ -101,6 +101,7 @@ def _node(element: Data) -> Node:
         slicing=_slicing(element.get("slicing")),
         content=element.get("contentReference"),
         is_choice=name.endswith("[x]"),
+        partial=bool(element.get("partial")),
     )
 
 

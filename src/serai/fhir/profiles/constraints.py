@@ -16,6 +16,8 @@ BY_BASE: Final = frozenset({"ele-1", "ext-1", "dom-2", "dom-4", "dom-5"})
 # Some expressions take quadratic time over the entries of a Bundle.
 MOST_ITEMS = 2000
 LONGEST_EXPRESSION = 4000
+# What one takes, in steps of a walk.
+WEIGHT: Final = 50
 
 Evaluate = Callable[[Any, Any, Any], list[Any]]
 

@@ -38,6 +38,7 @@ def check_value(node: Node, item: Item, scope: Scope, known: Known, report: Repo
     if node.binding is not None:
         bindings.check(node.binding, item, known, report)
     if node.constraints:
+        known.step(constraints.WEIGHT * len(node.constraints))
         constraints.check(node, item, scope.resource, scope.container, report)
     inner = _scope_inside(item, scope)
     for child in node.children.values():
@@ -158,7 +159,7 @@ def _check_group(
         return
     places = slicing.sorted_into(node, items, scope, known)
     for item, place in zip(items, places.of_items, strict=True):
-        if place is None or not place.children:
+        if place is None or place.partial or not place.children:
             check_value(node, item, scope, known, report)
         if place is not None:
             check_value(place, item, scope, known, report)
@@ -180,6 +181,9 @@ def _check_slices_of(
         if place is not None:
             check_value(place, item, scope, known, report)
     slicing.check(node, own, inner, below(owner.place, node.name), report)
+    for one in node.slices:
+        if one.slices:
+            _check_slices_of(one, own, inner, owner, scope, known, report)
 
 
 def check_number(node: Node, count: int, place: Place, report: Report) -> None:
