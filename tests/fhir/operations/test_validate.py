@@ -108,7 +108,7 @@ async def test_a_profile_with_only_a_differential_counts_with_those_it_is_derive
         )  # fmt: skip
         assert answer.status_code == 201, answer.text
     claimed = PATIENT | {"meta": {"profile": [married["url"]]}}
-    contact = {"contact": [{"telecom": [{"value": "1"}]}]}
+    contact = {"contact": [{"telecom": [{"system": "phone", "value": "1"}]}]}
     assert await told(fhir, "Patient/$validate", claimed | contact) == [
         ("error", "Patient.name"),
         ("error", "Patient.contact[0].name"),
