@@ -206,6 +206,18 @@ BY_VALUE_BEYOND = [
         type=[{"code": "Reference", "targetProfile": [f"{EXAMPLE}systolic"]}],
     ),
 ]
+BY_LESS = [
+    sliced(C, ("pattern", "code"), ("pattern", "interpretation"), rules="closed"),
+    element(C, "high", min=1),
+    element(f"{C}.code", patternCodeableConcept=coding("8480-6")),
+    element(f"{C}.interpretation", patternCodeableConcept=coding("H")),
+    element(C, "any"),
+    element(f"{C}.code", patternCodeableConcept=coding("8462-4")),
+]
+PATTERN_ABOVE = [
+    sliced(C, ("value", "code.coding.code"), rules="closed"),
+    *slice_of_component("systolic", "8480-6"),
+]
 BY_OFTYPE = [
     sliced(C, ("value", "value.ofType(CodeableConcept).coding.code"), rules="closed"),
     element(C, "yes", max="1"),
@@ -359,6 +371,11 @@ DISCRIMINATORS: list[Case] = [
         [error("no-slice", f"{C}[0]")]),
     ("value: by a slice further down", CODING_BY_VALUE, components("8480-6"), []),
     ("value: by a slice further down, another", CODING_BY_VALUE, components("1-8"),
+        [error("no-slice", f"{C}[0]")]),
+    ("what a slice leaves open does not mark it", BY_LESS, components("8462-4"),
+        [error("slice-missing", C)]),
+    ("value: within the pattern of what is above", PATTERN_ABOVE, components("8480-6"), []),
+    ("value: within the pattern of what is above, another", PATTERN_ABOVE, components("1-8"),
         [error("no-slice", f"{C}[0]")]),
     ("pattern of itself", BY_THIS, observation(category=[CATEGORY, {"text": "x"}]), []),
     ("pattern of itself: missing", BY_THIS, observation(category=[{"text": "x"}]),

@@ -51,9 +51,10 @@ def _parsed(expression: str) -> Any:
 
 
 def check(node: Node, item: Item, resource: Any, root: Any, report: Report) -> None:
+    variables = {"resource": _typed(resource), "rootResource": _typed(root)}
     for one in node.constraints:
         if one.key not in BY_BASE and one.expression:
-            _check_one(one, node, item, {"resource": resource, "rootResource": root}, report)
+            _check_one(one, node, item, variables, report)
 
 
 def _check_one(
@@ -91,6 +92,10 @@ def is_too_large(value: Any) -> bool:
 def _context(node: Node, item: Item) -> Any:
     """A value with the path that tells the library its type."""
     if isinstance(item.value, dict) and "resourceType" in item.value:
-        return item.value
+        return _typed(item.value)
     path = item.type if node.is_choice else node.path
     return _nodes().create_node(item.value if item.value is not None else item.twin, path)
+
+
+def _typed(resource: dict[str, Any]) -> Any:
+    return _nodes().create_node(resource, resource.get("resourceType"))

@@ -32,13 +32,25 @@ def fits(node: Node, how: Slicing, item: Item, scope: Scope, known: Known) -> bo
     """None when that cannot be told. Without discriminators everything the slice says counts."""
     if not how.discriminators:
         return _is_like(node, item, known)
-    doubt = False
-    for kind, path in how.discriminators:
+    # What the slice leaves open does not mark it.
+    marks = [one for one in how.discriminators if _tells(*one, node, known)]
+    doubt = not marks
+    for kind, path in marks:
         answer = _fits_one(kind, path, node, item, scope, known)
         if answer is False:
             return False
         doubt = doubt or answer is None
     return None if doubt else True
+
+
+def _tells(kind: str, path: str, node: Node, known: Known) -> bool:
+    """Not by its value where the slice says nothing of that, in words or by its profiles."""
+    if kind not in ("value", "pattern") or path == "url":
+        return True
+    if any(one.profiles or one.targets for one in node.types):
+        return True
+    said = _said(path, node, known)
+    return any(_fixes(one) or (one.binding and one.binding.strength == "required") for one in said)
 
 
 def _fits_one(

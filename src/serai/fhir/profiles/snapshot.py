@@ -154,7 +154,7 @@ def _next(spot: tuple[str, str] | None, step: str) -> tuple[str, str] | None:
         return None
     if kind.code in ("BackboneElement", "Element"):
         return spot[0], element.path
-    return kind.structure, ""
+    return (kind.structure, "") if kind.structure in r4.COMPLEX_TYPES else None
 
 
 def _choice_of(spot: tuple[str, str] | None, name: str) -> str | None:

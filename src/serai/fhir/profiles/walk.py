@@ -6,7 +6,7 @@ from serai.fhir.profiles import bindings, constraints, references, slicing
 from serai.fhir.profiles.model import Node, Profile, core_type
 from serai.fhir.profiles.report import Report
 from serai.fhir.profiles.scene import Known, Scope
-from serai.fhir.profiles.values import Item, children, has_pattern, is_equal
+from serai.fhir.profiles.values import Item, children, has_pattern, is_equal, is_less
 from serai.fhir.validation.findings import Place, below
 
 ANY_OBJECT = frozenset({"BackboneElement", "Element", "Resource", "DomainResource", ""})
@@ -66,20 +66,10 @@ def _check_content(node: Node, item: Item, report: Report) -> None:
         report.add("value", "profile.pattern", item.place)
     if node.longest is not None and isinstance(item.value, str) and len(item.value) > node.longest:
         report.add("too-long", "profile.too-long", item.place, most=node.longest)
-    if node.lowest is not None and _is_less(item.value, node.lowest):
+    if node.lowest is not None and is_less(item.value, node.lowest):
         report.add("value", "profile.too-low", item.place)
-    if node.highest is not None and _is_less(node.highest, item.value):
+    if node.highest is not None and is_less(node.highest, item.value):
         report.add("value", "profile.too-high", item.place)
-
-
-def _is_less(one: object, other: object) -> bool:
-    """Numbers and dates of the same form; what cannot be compared is not less."""
-    if isinstance(one, str) and isinstance(other, str):
-        return len(one) == len(other) and one < other
-    if isinstance(one, bool) or isinstance(other, bool):
-        return False
-    numbers = (int, float)
-    return isinstance(one, numbers) and isinstance(other, numbers) and one < other
 
 
 def _check_type(node: Node, item: Item, scope: Scope, known: Known, report: Report) -> None:
