@@ -90,6 +90,44 @@ async def test_what_changes_nothing_makes_no_version(
     assert (returned(answer)["versionId"], answer.headers["etag"]) == ("1", 'W/"1"')
 
 
+async def test_a_version_tells_its_own_labels_and_keeps_them(
+    as_actor: Client, db: Database, store: FhirStore
+) -> None:
+    await put(db, store, patient(id="p", meta={"tag": [RED]}))
+    fhir = as_actor(COUNTY)
+    await labelled(fhir, "meta-add", {"tag": [BLUE]})
+    for version, tags in (("1", [RED]), ("2", [RED, BLUE])):
+        answer = await fhir.get(f"Patient/p/_history/{version}/$meta")
+        assert (returned(answer)["tag"], answer.headers["etag"]) == (tags, f'W/"{version}"')
+    assert (await fhir.get("Patient/p/_history/3/$meta")).status_code == 404
+    assert (await as_actor(LEAD).get("Patient/p/_history/1/$meta")).status_code == 404
+    sent: Data = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {}}]}
+    for act in ("meta-add", "meta-delete"):
+        answer = await fhir.post(
+            f"Patient/p/_history/1/${act}", content=as_json(sent), headers=JSON
+        )
+        assert answer.status_code == 404
+
+
+async def test_whoever_is_shown_labels_is_in_the_audit_trail(
+    as_actor: Client, db: Database, store: FhirStore
+) -> None:
+    await put(db, store, patient(id="p", meta={"tag": [RED]}))
+    fhir = as_actor(COUNTY)
+    for address in ("Patient/p/$meta", "Patient/p/_history/1/$meta", "Patient/$meta"):
+        assert (await fhir.get(address)).status_code == 200
+    await labelled(fhir, "meta-add", {"tag": [RED]})
+    async with db.connection() as connection:
+        await store.trail.write(connection)
+        cursor = await connection.execute(
+            "SELECT resource FROM audit_event WHERE act = 'fhir.look' ORDER BY resource"
+        )
+        looks = [resource for (resource,) in await cursor.fetchall()]
+    assert looks == [
+        "Patient/$meta", "Patient/p/$meta", "Patient/p/$meta-add", "Patient/p/_history/1/$meta",
+    ]  # fmt: skip
+
+
 async def test_types_and_the_system_tell_the_labels_in_use_where_the_asker_sees_them(
     as_actor: Client, db: Database, store: FhirStore
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from tests.fhir.profiles.held_against import definition
 from tests.fhir.terminology.vocabulary import ILLNESSES, ILLS, filtered, keep, value_set
 
 from serai.fhir.store import FhirStore
@@ -91,6 +92,29 @@ async def test_a_bound_value_set_is_asked_of_the_terminology(
         }
         found = await told(fhir, "Condition/$validate", sick)
         assert [one for one in found if one[0] != "warning"] == [expected]
+
+
+async def test_a_profile_with_only_a_differential_counts_with_those_it_is_derived_from(
+    fhir: httpx.AsyncClient,
+) -> None:
+    named = definition("named", "Patient", {"path": "Patient.name", "min": 1})
+    married = definition(
+        "married", "Patient", {"path": "Patient.contact.name", "min": 1}, base=named["url"]
+    )
+    for one in (named, married):
+        answer = await fhir.put(
+            f"StructureDefinition/{one['id']}", json=one,
+            headers={"content-type": "application/fhir+json"},
+        )  # fmt: skip
+        assert answer.status_code == 201, answer.text
+    claimed = PATIENT | {"meta": {"profile": [married["url"]]}}
+    contact = {"contact": [{"telecom": [{"system": "phone", "value": "1"}]}]}
+    assert await told(fhir, "Patient/$validate", claimed | contact) == [
+        ("error", "Patient.name"),
+        ("error", "Patient.contact[0].name"),
+    ]
+    whole = {"name": [{"family": "A"}], "contact": [{"name": {"family": "B"}}]}
+    assert await told(fhir, "Patient/$validate", claimed | whole) == [("information", "")]
 
 
 async def test_an_unknown_profile_is_not_passed_in_silence(fhir: httpx.AsyncClient) -> None:

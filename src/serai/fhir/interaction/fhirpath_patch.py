@@ -21,7 +21,7 @@ Parts = dict[str, Data]
 
 def apply(target: Data, parameters: Data) -> Data:
     """The resource after every operation, or Invalid naming the first that cannot be done."""
-    operations = parameters.get("parameter")
+    operations = parameters.get("parameter", [])
     if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
         raise Malformed("patch.not-a-list", most=MOST_OPERATIONS)
     resource = copy.deepcopy(target)
@@ -86,6 +86,19 @@ def _delete(resource: Data, parts: Parts) -> None:
     if not place.key:
         raise Invalid("patch.no-target")
     place.remove()
+    if not place.holder:
+        _without(resource, place.holder)
+
+
+def _without(value: Any, emptied: Data) -> None:
+    """An element that lost all it had goes too: there is no empty one (R4 §2.6.2)."""
+    named = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+    for name, inner in named:
+        if isinstance(inner, dict | list) and inner is not emptied:
+            _without(inner, emptied)
+        if inner is emptied or inner in ({}, []):
+            del value[name]
+            return
 
 
 def _replace(resource: Data, parts: Parts) -> None:

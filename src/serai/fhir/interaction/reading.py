@@ -28,11 +28,15 @@ async def read(scene: Scene, asked: Asked) -> Reply:
 async def vread(scene: Scene, asked: Asked) -> Reply:
     """R4 §3.1.0.2"""
     refuse_parameters(asked)
-    kind, id, _, version = asked.path
-    if not (version.isascii() and version.isdecimal()) or len(version) > 9:
-        raise NotFound("fhir.not-found", resource=f"{kind}/{id}/_history/{version}"[:200])
-    stored = await scene.store.vread(scene.connection, kind, id, int(version), actor=scene.actor)
-    return found(asked, stored)
+    return found(asked, await version(scene, asked.path))
+
+
+async def version(scene: Scene, path: tuple[str, ...]) -> Stored:
+    """`Type/id/_history/n`, whatever stands behind it."""
+    kind, id, _, number = path[:4]
+    if not (number.isascii() and number.isdecimal()) or len(number) > 9:
+        raise NotFound("fhir.not-found", resource=f"{kind}/{id}/_history/{number}"[:200])
+    return await scene.store.vread(scene.connection, kind, id, int(number), actor=scene.actor)
 
 
 def found(asked: Asked, stored: Stored) -> Reply:

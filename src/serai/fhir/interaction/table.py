@@ -71,11 +71,11 @@ def find(method: str, path: tuple[str, ...]) -> Interaction:
     return found
 
 
-_LEVELS: dict[str, Level] = {"type": "type", "instance": "instance"}
+_LEVELS: dict[str, Level] = {"type": "type", "instance": "instance", "version": "version"}
 
 
 def _operation(method: str, path: tuple[str, ...]) -> Interaction:
-    """`$name` below the base, a type or an instance (R4 §3.2.0.1)."""
+    """`$name` below the base, a type, an instance or a version of it (R4 §3.2.0.1)."""
     *where, name = path
     kind = shape(tuple(where)) if where else ""
     level = _LEVELS.get(kind) if where else "system"

@@ -4,6 +4,7 @@ operations).
 R4 lets labels change without a new version (Meta.tag: "can be updated without changing the
 stated version") but does not ask for it. Here they make one, like any change: history says who
 labelled what and when, and an ETag never stands for two contents. What changes nothing makes none.
+So the labels of an older version can be asked for, and not be changed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from serai.fhir.body import Data, of
 from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.interaction import reading
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.interaction.writing import write_one
 from serai.fhir.operations.given import given, parameters
@@ -46,9 +48,11 @@ ORDER BY 1, 2, 3 LIMIT %(most)s"""
 
 
 async def meta(scene: Scene, asked: Asked) -> Reply:
-    """Of one resource its meta; of a type or the system the labels in use where the actor sees
-    them."""
+    """Of one resource, or a version of it, its meta; of a type or the system the labels in use
+    where the actor sees them."""
     given(asked).only()
+    if len(asked.path) == 5:
+        return _returned(await reading.version(scene, asked.path))
     if len(asked.path) == 3:
         kind, id, _ = asked.path
         found = await scene.store.read(scene.connection, kind, id, actor=scene.actor)
@@ -109,6 +113,9 @@ async def _change(scene: Scene, asked: Asked, change: Callable[[Data, Data], Dat
     old = found.data.get("meta", {})
     new = change(old, labels)
     if new == old:
+        # Nothing is written, but the labels are shown.
+        place = f"{found.reference}/{asked.path[-1]}"
+        scene.store.trail.note(scene.actor, "fhir.look", place, at=scene.now)
         return _returned(found)
     body = of(found.data | {"meta": new})
     return _returned(await write_one(scene, Write("PUT", kind, id, body, version)))
@@ -181,7 +188,7 @@ DEFINITION: Final = "http://hl7.org/fhir/OperationDefinition/Resource-"
 META: Final = Operation(
     name="meta",
     handler=meta,
-    levels=frozenset({"system", "type", "instance"}),
+    levels=frozenset({"system", "type", "instance", "version"}),
     definition=f"{DEFINITION}meta",
 )
 META_ADD: Final = Operation(

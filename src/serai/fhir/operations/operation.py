@@ -8,7 +8,7 @@ from typing import Literal
 
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 
-Level = Literal["system", "type", "instance"]
+Level = Literal["system", "type", "instance", "version"]
 Handler = Callable[[Scene, Asked], Awaitable[Reply]]
 
 

@@ -17,14 +17,18 @@ def compiled(definition: Data) -> Profile:
     url = str(definition.get("url"))
     try:
         elements = definition["snapshot"]["element"]
-        root = tree(elements)
+        root = tree(elements, within=definition.get("derivation") != "constraint")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise Unsupported("profile.cannot-compile", profile=url) from error
     return Profile(url, definition.get("version"), str(definition.get("type")), root)
 
 
-def tree(elements: Iterable[Data]) -> Node:
-    """Children follow their element, so that the last one at each depth is the parent."""
+def tree(elements: Iterable[Data], *, within: bool) -> Node:
+    """Children follow their element, so that the last one at each depth is the parent.
+
+    An item `within` an item is like it as far as its type goes; what a profile says of an item
+    it does not say of those within (R4 §2.28, ElementDefinition.contentReference).
+    """
     above: list[Node] = []
     by_id: dict[str, Node] = {}
     for element in elements:
@@ -38,7 +42,7 @@ def tree(elements: Iterable[Data]) -> Node:
             above.append(made)
         by_id[element.get("id") or element["path"]] = made
     for node in by_id.values():
-        if node.content:
+        if node.content and within:
             node.children = by_id[node.content.rpartition("#")[2]].children
     return by_id[min(by_id, key=len)] if not above else above[0]
 
@@ -101,6 +105,7 @@ def _node(element: Data) -> Node:
         slicing=_slicing(element.get("slicing")),
         content=element.get("contentReference"),
         is_choice=name.endswith("[x]"),
+        partial=bool(element.get("partial")),
     )
 
 

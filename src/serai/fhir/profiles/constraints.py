@@ -16,6 +16,8 @@ BY_BASE: Final = frozenset({"ele-1", "ext-1", "dom-2", "dom-4", "dom-5"})
 # Some expressions take quadratic time over the entries of a Bundle.
 MOST_ITEMS = 2000
 LONGEST_EXPRESSION = 4000
+# What one takes, in steps of a walk.
+WEIGHT: Final = 50
 
 Evaluate = Callable[[Any, Any, Any], list[Any]]
 
@@ -49,9 +51,10 @@ def _parsed(expression: str) -> Any:
 
 
 def check(node: Node, item: Item, resource: Any, root: Any, report: Report) -> None:
+    variables = {"resource": _typed(resource), "rootResource": _typed(root)}
     for one in node.constraints:
         if one.key not in BY_BASE and one.expression:
-            _check_one(one, node, item, {"resource": resource, "rootResource": root}, report)
+            _check_one(one, node, item, variables, report)
 
 
 def _check_one(
@@ -89,6 +92,10 @@ def is_too_large(value: Any) -> bool:
 def _context(node: Node, item: Item) -> Any:
     """A value with the path that tells the library its type."""
     if isinstance(item.value, dict) and "resourceType" in item.value:
-        return item.value
+        return _typed(item.value)
     path = item.type if node.is_choice else node.path
     return _nodes().create_node(item.value if item.value is not None else item.twin, path)
+
+
+def _typed(resource: dict[str, Any]) -> Any:
+    return _nodes().create_node(resource, resource.get("resourceType"))

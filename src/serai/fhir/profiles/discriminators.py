@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from serai.fhir.profiles import bindings, references, walk
@@ -31,8 +32,10 @@ def fits(node: Node, how: Slicing, item: Item, scope: Scope, known: Known) -> bo
     """None when that cannot be told. Without discriminators everything the slice says counts."""
     if not how.discriminators:
         return _is_like(node, item, known)
-    doubt = False
-    for kind, path in how.discriminators:
+    # What the slice leaves open does not mark it.
+    marks = [one for one in how.discriminators if _tells(*one, node, known)]
+    doubt = not marks
+    for kind, path in marks:
         answer = _fits_one(kind, path, node, item, scope, known)
         if answer is False:
             return False
@@ -40,21 +43,67 @@ def fits(node: Node, how: Slicing, item: Item, scope: Scope, known: Known) -> bo
     return None if doubt else True
 
 
+def _tells(kind: str, path: str, node: Node, known: Known) -> bool:
+    """Not by its value where the slice says nothing of that, in words or by its profiles."""
+    if kind not in ("value", "pattern") or path == "url":
+        return True
+    if any(one.profiles or one.targets for one in node.types):
+        return True
+    said = _said(path, node, known)
+    return any(_fixes(one) or (one.binding and one.binding.strength == "required") for one in said)
+
+
 def _fits_one(
     kind: str, path: str, node: Node, item: Item, scope: Scope, known: Known
 ) -> bool | None:
-    steps = STEP.findall(path)
-    spots, said = [Spot(item)], node
-    for step in steps:
-        spots = [one for spot in spots for one in _follow(step, spot, scope, known)]
-        inner = _node_below(step, said, known)
-        if inner is None:
-            return _by_url_of_profile(node, item) if path == "url" else None
-        said = inner
+    spots, said = _led(path, item, scope, known), _said(path, node, known)
+    if not said:
+        return _by_url_of_profile(node, item) if path == "url" else None
     if kind == "exists":
-        return bool(spots) if said.minimum > 0 else not spots if said.maximum == 0 else None
-    answers = [_matches(kind, said, spot, known, scope) for spot in spots]
-    return _any(answers)
+        return None if any(one.lost for one in spots) else _exists(said[0], spots)
+    if kind in ("type", "profile"):
+        return _any([_matches(kind, said[0], spot, known, scope) for spot in spots])
+    # What a pattern or a required slice further down says must all be found.
+    return _all([
+        _any([_matches(kind, one, spot, known, scope) for spot in spots])
+        for one in [one for one in said if _fixes(one)] or said[:1]
+    ])  # fmt: skip
+
+
+def _led(path: str, item: Item, scope: Scope, known: Known) -> list[Spot]:
+    """Where in the item the discriminator leads."""
+    spots = [Spot(item)]
+    for step in _steps(path):
+        spots = [one for spot in spots for one in _follow(step, spot, scope, known)]
+    return spots
+
+
+def _said(path: str, node: Node, known: Known) -> list[Node]:
+    """What the slice says there; the same for every item."""
+    said = known.said.get((id(node), path))
+    if said is None:
+        said = [node]
+        for step in _steps(path):
+            said = [inner for one in said for inner in _nodes_below(step, one, known)]
+        known.said[id(node), path] = said
+    return said
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> list[tuple[str, ...]]:
+    return STEP.findall(path)
+
+
+def _exists(said: Node, spots: list[Spot]) -> bool | None:
+    if said.minimum > 0:
+        return bool(spots)
+    return not spots if said.maximum == 0 else None
+
+
+def _all(answers: list[bool | None]) -> bool | None:
+    if False in answers:
+        return False
+    return None if None in answers else True
 
 
 def _any(answers: list[bool | None]) -> bool | None:
@@ -68,7 +117,7 @@ def _matches(kind: str, said: Node, spot: Spot, known: Known, scope: Scope) -> b
         return _has_type(said, spot, known)
     if kind == "profile":
         return _has_profile(said, spot, known, scope)
-    return _is_like(said, spot.item, known)
+    return None if spot.lost else _is_like(said, spot.item, known)
 
 
 def _has_type(said: Node, spot: Spot, known: Known) -> bool | None:
@@ -145,21 +194,18 @@ def explain(
 ) -> None:
     """What the profile that marks the slice says of the resource in its place."""
     for kind, path in how.discriminators:
-        steps = STEP.findall(path)
-        said: Node | None = node
-        spots = [Spot(item)]
-        for step in steps:
-            spots = [one for spot in spots for one in _follow(step, spot, scope, known)]
-            said = _node_below(step, said, known) if said is not None else None
-        if kind != "profile" or said is None:
+        if kind != "profile":
             continue
-        urls = [url for one in said.types for url in one.profiles if core_type(url) is None]
+        spots = _led(path, item, scope, known)
+        types = [kind for one in _said(path, node, known)[:1] for kind in one.types]
+        urls = [url for kind in types for url in kind.profiles if core_type(url) is None]
         made = [walk.report_on(url, spot.item, scope, known) for url in urls for spot in spots]
         for issue in (issue for one in made if one is not None for issue in one.issues):
             report.take(issue)
 
 
 def _follow(step: tuple[str, ...], spot: Spot, scope: Scope, known: Known) -> list[Spot]:
+    known.step()
     this, extension, resolve, of_type, name = step
     if this:
         return [spot]
@@ -168,6 +214,8 @@ def _follow(step: tuple[str, ...], spot: Spot, scope: Scope, known: Known) -> li
     if of_type:
         return [spot] if spot.item.type == of_type else []
     item = spot.item
+    if spot.lost:
+        return [Spot(Item(None, "", item.place), lost=True)]
     if spot.resolved is not None:
         found = spot.resolved
         item = Item(found.resource, str(found.resource.get("resourceType")), found.place)
@@ -197,25 +245,41 @@ def _resolved(spot: Spot, scope: Scope, known: Known) -> Spot:
     return Spot(Item(spot.item.value, kind, below(spot.item.place, "reference")), lost=True)
 
 
-def _node_below(step: tuple[str, ...], said: Node, known: Known) -> Node | None:
-    """What the slice, or the profile of its type, says one step further down."""
+def _nodes_below(step: tuple[str, ...], said: Node, known: Known) -> list[Node]:
+    """What the slice, its pattern, or the profile of its type says one step further down; and
+    what the slices say that must be there."""
     this, extension, resolve, of_type, name = step
     if this or resolve or of_type:
-        return said
+        return [said]
     found = _child(said, "extension" if extension else name, known)
-    if found is None or not extension:
-        return found
+    if found is None:
+        return [] if extension else _in_pattern(said, name)
+    if not extension:
+        return [found, *(one for one in found.slices if one.minimum and not found.is_choice)]
     for one in found.slices:
         urls = [url.partition("|")[0] for kind in one.types for url in kind.profiles]
         if extension in urls or one.slice_name == extension:
-            return one
-    return None
+            return [one]
+    return []
+
+
+def _in_pattern(said: Node, name: str) -> list[Node]:
+    """``code.coding.code`` where the slice gives a pattern for ``code``."""
+    for values in (said.fixed, said.pattern):
+        whole = values[0] if values else None
+        if isinstance(whole, dict) and name in whole:
+            inner = whole[name] if isinstance(whole[name], list) else [whole[name]]
+            made = [Node(said.path, name, 1, None) for _ in inner]
+            for node, one in zip(made, inner, strict=True):
+                node.fixed, node.pattern = ((one,), ()) if said.fixed else ((), (one,))
+            return made
+    return []
 
 
 def _child(said: Node, name: str, known: Known) -> Node | None:
     if name in said.children:
         return said.children[name]
-    for url in (url for one in said.types for url in one.profiles):
+    for url in (url for one in said.types for url in (*one.profiles, *one.targets)):
         profile = known.profile(url) if core_type(url) is None else None
         if profile is not None and name in profile.root.children:
             return profile.root.children[name]

@@ -43,10 +43,11 @@ class Slicing:
     ordered: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """One element. `fixed` and `pattern` are one-element tuples when they are given; children
-    stand under their bare name (``value`` for ``value[x]``)."""
+    stand under their bare name (``value`` for ``value[x]``). Of a partial one, a slice, only what
+    it changes is known, so that its items are held against the sliced element too."""
 
     path: str
     name: str
@@ -64,6 +65,7 @@ class Node:
     slicing: Slicing | None = None
     content: str | None = None
     is_choice: bool = False
+    partial: bool = False
     children: dict[str, Node] = field(default_factory=dict)
     slices: list[Node] = field(default_factory=list)
 

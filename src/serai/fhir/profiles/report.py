@@ -6,6 +6,7 @@ from serai.fhir.validation.findings import Place, written
 from serai.kernel.errors import Issue
 
 ENOUGH = 500
+ENOUGH_GRAVE = 1000
 GRAVE = ("fatal", "error")
 
 
@@ -26,9 +27,13 @@ class Report:
     def add(
         self, code: str, key: str, place: Place, severity: str = "error", **details: object
     ) -> None:
-        self.take(Issue(code, key, written(place), severity, details))
+        if self._takes(severity):
+            self.take(Issue(code, key, written(place), severity, details))
 
     def take(self, issue: Issue) -> None:
         told = (issue.severity, issue.key, issue.path, repr(sorted(issue.details.items())))
-        if len(self._issues) < ENOUGH or issue.severity in GRAVE:
+        if self._takes(issue.severity):
             self._issues.setdefault(told, issue)
+
+    def _takes(self, severity: str) -> bool:
+        return len(self._issues) < (ENOUGH_GRAVE if severity in GRAVE else ENOUGH)

@@ -19,8 +19,8 @@ from serai.platform.db import Connection
 
 Members = Callable[[Sequence[Question]], Awaitable[Sequence[bool | None]]]
 
-# A summary of forty entries takes some thousands; this many take seconds.
-MOST_STEPS: Final = 300_000
+# A list of a hundred thousand entries takes one million; this many take some ten seconds.
+MOST_STEPS: Final = 2_000_000
 MOST_WALKS: Final = 12
 STOPPERS: Final = frozenset({"fhir.too-deep", "fhir.unknown-resource-type"})
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serai.fhir.profiles.model import Profile
+from serai.fhir.profiles.model import Node, Profile
 from serai.fhir.profiles.report import Report
 from serai.fhir.validation.findings import Place, below, top
 
@@ -40,14 +40,15 @@ class Known:
     missing: set[str] = field(default_factory=set)
     questions: set[Question] = field(default_factory=set)
     judged: dict[tuple[int, str], Report | None] = field(default_factory=dict)
+    said: dict[tuple[int, str], list[Node]] = field(default_factory=dict)
 
     def profile(self, url: str) -> Profile | None:
         if url not in self.profiles:
             self.missing.add(url)
         return self.profiles.get(url)
 
-    def step(self) -> None:
-        self.left -= 1
+    def step(self, weight: int = 1) -> None:
+        self.left -= weight
         if self.left < 0:
             raise TooCostly
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from serai.fhir.body import Data, decode
 from serai.fhir.profiles.compiling import compiled
-from serai.fhir.profiles.model import Profile
-from serai.fhir.profiles.snapshot import with_snapshot
+from serai.fhir.profiles.model import Profile, core_type
+from serai.fhir.profiles.snapshot import of_core, with_snapshot
 from serai.fhir.search.keys import key
 from serai.fhir.visibility import clause
 from serai.kernel.actor import serai_itself
@@ -100,6 +100,9 @@ async def _complete(connection: Connection, definition: Data, deepest: int) -> D
     base: Any = definition.get("baseDefinition")
     found = await definitions(connection, "StructureDefinition", [base] if base else [])
     below = newest(found, base) if base else None
+    core = core_type(base) if isinstance(base, str) else None
+    if below is None and core is not None:
+        below = of_core(core)
     if below is None or not deepest:
         raise Unsupported("profile.cannot-compile", profile=str(definition.get("url")))
     return with_snapshot(definition, await _complete(connection, below, deepest - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from serai.fhir.profiles import discriminators
@@ -45,6 +46,7 @@ def sorted_into(node: Node, items: list[Item], scope: Scope, known: Known) -> Pl
     for item in items:
         found, doubt = None, False
         for one in node.slices:
+            known.step()
             fits = discriminators.fits(one, how, item, scope, known)
             if fits:
                 found = one
@@ -74,15 +76,17 @@ def misfits(
 
 def check(node: Node, items: list[Item], places: Places, place: Place, report: Report) -> None:
     """How many each slice has, what may stand outside, and in which order."""
+    counts = Counter(map(id, places.of_items))
     for one in node.slices:
-        _check_number(one, sum(at is one for at in places.of_items), places, place, report)
+        _check_number(one, counts[id(one)], places, place, report)
     how = rule(node)
     if how.rules == "closed":
         for item, at in zip(items, places.of_items, strict=True):
             if at is None:
                 severity = "warning" if places.doubtful else "error"
                 report.add("structure", "profile.no-slice", item.place, severity)
-    order = [node.slices.index(at) if at else None for at in places.of_items]
+    positions = {id(one): position for position, one in enumerate(node.slices)}
+    order = [positions[id(at)] if at else None for at in places.of_items]
     if how.rules == "openAtEnd":
         _check_end(order, items, report)
     if how.ordered:

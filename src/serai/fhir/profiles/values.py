@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
+from math import isfinite
 from typing import Any, NamedTuple
 
 from serai.fhir.definitions import COMPLEX_TYPES
 from serai.fhir.profiles.model import Node
+from serai.fhir.search.units import UCUM, canonical
 from serai.fhir.validation.findings import Place, below
 from serai.fhir.validation.primitives import TESTS
 
@@ -93,6 +95,36 @@ def has_pattern(value: Any, pattern: Any) -> bool:
             return False
         return all(any(has_pattern(one, wanted) for one in value) for wanted in pattern)
     return same(value, pattern)
+
+
+def is_less(value: Any, other: Any) -> bool:
+    """Numbers, dates of the same form, and quantities of comparable units; what cannot be
+    compared is not less."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        one, two = _amount(value, other), _amount(other, value)
+        return one is not None and two is not None and one < two
+    if isinstance(value, str) and isinstance(other, str):
+        return len(value) == len(other) and value < other
+    return _is_number(value) and _is_number(other) and Decimal(str(value)) < Decimal(str(other))
+
+
+def _is_number(value: Any) -> bool:
+    finite = not isinstance(value, float | Decimal) or isfinite(value)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and finite
+
+
+def _amount(quantity: dict[str, Any], beside: dict[str, Any]) -> Decimal | None:
+    """In the unit that both have, else in UCUM's base units."""
+    if not _is_number(quantity.get("value")):
+        return None
+    value = Decimal(str(quantity["value"]))
+    if all(quantity.get(name) == beside.get(name) for name in ("system", "code")):
+        return value
+    units = [canonical(str(one.get("code"))) for one in (quantity, beside)]
+    mine, theirs = units if quantity.get("system") == beside.get("system") == UCUM else (None, None)
+    if mine is None or theirs is None or mine.dimension != theirs.dimension:
+        return None
+    return mine.of(value)
 
 
 def same(value: Any, other: Any) -> bool:

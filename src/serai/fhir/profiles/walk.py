@@ -6,7 +6,7 @@ from serai.fhir.profiles import bindings, constraints, references, slicing
 from serai.fhir.profiles.model import Node, Profile, core_type
 from serai.fhir.profiles.report import Report
 from serai.fhir.profiles.scene import Known, Scope
-from serai.fhir.profiles.values import Item, children, has_pattern, is_equal
+from serai.fhir.profiles.values import Item, children, has_pattern, is_equal, is_less
 from serai.fhir.validation.findings import Place, below
 
 ANY_OBJECT = frozenset({"BackboneElement", "Element", "Resource", "DomainResource", ""})
@@ -38,6 +38,7 @@ def check_value(node: Node, item: Item, scope: Scope, known: Known, report: Repo
     if node.binding is not None:
         bindings.check(node.binding, item, known, report)
     if node.constraints:
+        known.step(constraints.WEIGHT * len(node.constraints))
         constraints.check(node, item, scope.resource, scope.container, report)
     inner = _scope_inside(item, scope)
     for child in node.children.values():
@@ -65,20 +66,10 @@ def _check_content(node: Node, item: Item, report: Report) -> None:
         report.add("value", "profile.pattern", item.place)
     if node.longest is not None and isinstance(item.value, str) and len(item.value) > node.longest:
         report.add("too-long", "profile.too-long", item.place, most=node.longest)
-    if node.lowest is not None and _is_less(item.value, node.lowest):
+    if node.lowest is not None and is_less(item.value, node.lowest):
         report.add("value", "profile.too-low", item.place)
-    if node.highest is not None and _is_less(node.highest, item.value):
+    if node.highest is not None and is_less(node.highest, item.value):
         report.add("value", "profile.too-high", item.place)
-
-
-def _is_less(one: object, other: object) -> bool:
-    """Numbers and dates of the same form; what cannot be compared is not less."""
-    if isinstance(one, str) and isinstance(other, str):
-        return len(one) == len(other) and one < other
-    if isinstance(one, bool) or isinstance(other, bool):
-        return False
-    numbers = (int, float)
-    return isinstance(one, numbers) and isinstance(other, numbers) and one < other
 
 
 def _check_type(node: Node, item: Item, scope: Scope, known: Known, report: Report) -> None:
@@ -158,7 +149,7 @@ def _check_group(
         return
     places = slicing.sorted_into(node, items, scope, known)
     for item, place in zip(items, places.of_items, strict=True):
-        if place is None or not place.children:
+        if place is None or place.partial or not place.children:
             check_value(node, item, scope, known, report)
         if place is not None:
             check_value(place, item, scope, known, report)
@@ -180,6 +171,9 @@ def _check_slices_of(
         if place is not None:
             check_value(place, item, scope, known, report)
     slicing.check(node, own, inner, below(owner.place, node.name), report)
+    for one in node.slices:
+        if one.slices:
+            _check_slices_of(one, own, inner, owner, scope, known, report)
 
 
 def check_number(node: Node, count: int, place: Place, report: Report) -> None:
