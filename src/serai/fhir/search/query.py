@@ -152,8 +152,9 @@ Test = Condition | Chain | Has
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """`kind` is id, type, updated, word (of the string searched for), date, string or
-    quantity (as measured in its canonical unit)."""
+    """`kind` is id, type, updated, word (of the string searched for), date, string, quantity
+    (as measured in its canonical unit) or written (a token, reference or uri as it stands in the
+    resource)."""
 
     param: str
     kind: str
