@@ -22,7 +22,9 @@ def born(n: int) -> Data:
 
 
 def late(id: str) -> Data:
-    return patient("Aaa", id=id, birthDate="1900", telecom=[{"value": "0"}], gender="male")
+    return patient(
+        "Aaa", id=id, birthDate="1900", telecom=[{"system": "phone", "value": "0"}], gender="male"
+    )
 
 
 async def put(client: httpx.AsyncClient, one: Data) -> None:

@@ -38,11 +38,13 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """A string parameter: `match` is prefix, exact or contains; values as given."""
+    """A string parameter: `match` is prefix, exact or contains; values as given. `table` is
+    token_text for the texts of a token."""
 
     param: str
     match: str
     values: tuple[str, ...]
+    table: str = "string"
 
 
 @dataclass(frozen=True, slots=True)
