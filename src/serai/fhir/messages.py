@@ -136,10 +136,13 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.reference": "The reference in {parameter} cannot be read.",
     "search.several-matches": "The condition matches several {type} resources.",
     "search.sort": "_sort by {by} is not offered.",
+    "search.sort-too-many": "More than {most} resources match, too many to sort by {by}; "
+    "ask for fewer, or sort by a date or string.",
     "search.summary": "_summary takes true, text, data, count or false.",
     "search.summary-with": "This _summary cannot be combined with _elements or includes.",
     "search.token": "The token in {parameter} cannot be read.",
     "search.too-deep": "{parameter} goes through more than {most} levels.",
+    "search.too-long": "The search took more than {most} seconds; ask for fewer resources.",
     "search.too-many-codes": "{parameter} stands for more than {most} codes; ask for fewer.",
     "search.too-many-included": "More than {most} resources would be included; ask for fewer.",
     "search.too-many-matches": "The condition matches more than {most} {type} resources; "

@@ -14,11 +14,17 @@ JSON = {"content-type": "application/fhir+json"}
 def born(n: int) -> Data:
     """Ties in threes, and every fifth without a date of birth."""
     dated = {} if n % 5 == 0 else {"birthDate": f"19{50 + n // 3}"}
-    return patient(f"Fam{n // 4}", id=f"p{n:02d}", **dated)
+    told = {"telecom": [{"system": "phone", "value": f"{n // 3}"}]} if n % 4 else {}
+    numbered = {"identifier": [{"value": f"{n // 2}"}, {"value": f"{n // 7}"}]} if n % 3 else {}
+    seen_by = {"generalPractitioner": [{"reference": f"Practitioner/{n // 6}"}]} if n % 2 else {}
+    gender = {"gender": "female"} if n % 2 else {}
+    return patient(f"Fam{n // 4}", id=f"p{n:02d}", **dated, **told, **numbered, **seen_by, **gender)
 
 
 def late(id: str) -> Data:
-    return patient("Aaa", id=id, birthDate="1900")
+    return patient(
+        "Aaa", id=id, birthDate="1900", telecom=[{"system": "phone", "value": "0"}], gender="male"
+    )
 
 
 async def put(client: httpx.AsyncClient, one: Data) -> None:
@@ -31,8 +37,14 @@ def links(page: httpx.Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "order", ["", "_id", "-_id", "birthdate", "-birthdate", "family,-birthdate", "-family"]
-)
+    "order",
+    [
+        "", "_id", "-_id", "birthdate", "-birthdate", "family,-birthdate", "-family",
+        # With a condition the matches are sorted; without one an index is walked.
+        "birthdate&active:missing=true", "-family,birthdate&active:missing=true",
+        "phone", "-identifier", "gender,-birthdate", "-general-practitioner,family",
+    ],
+)  # fmt: skip
 async def test_what_stays_is_seen_once_whatever_is_written_between_pages(
     fhir: httpx.AsyncClient, order: str
 ) -> None:

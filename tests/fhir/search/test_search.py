@@ -164,7 +164,7 @@ async def test_a_search_finds_exactly_these(
         ("?_type=Patient,Observation&code=1", "code"),
         ("?_type=Nonsense", "Nonsense"),
         ("?_id:missing=true", "_id"),
-        ("Patient?_sort=gender", "_sort"),
+        ("Observation?_sort=code-value-quantity", "code-value-quantity"),
         ("Patient?_include=Observation:subject", "_include"),
         ("Patient?_revinclude=*", "_revinclude"),
         ("Patient?_include:recurse=Patient:organization", "_include:recurse"),

@@ -17,11 +17,11 @@ ORDER = (SortKey("", "word", descending=False),)
 # Of several words of one resource only the first counts. OFFSET keeps both looks from becoming
 # joins over everything.
 _WALKED = """(SELECT m.word, m.id, r.place FROM (
-    SELECT v.type, v.id, left(v.value, {prefix}) AS word, v.ctid AS line FROM fhir_string v
+    SELECT v.type, v.id, left(v.value, {prefix}) AS word, v.ctid AS line FROM fhir_{table} v
     WHERE {match}) m
     CROSS JOIN LATERAL (SELECT r.ctid AS place FROM fhir_resource r
         WHERE r.type = m.type AND r.id = m.id AND NOT r.deleted AND {visible} OFFSET 0) r
-    WHERE NOT EXISTS (SELECT 1 FROM fhir_string v WHERE {match} AND v.id = m.id
+    WHERE NOT EXISTS (SELECT 1 FROM fhir_{table} v WHERE {match} AND v.id = m.id
         AND (left(v.value, {prefix}), v.ctid) < (m.word, m.line) OFFSET 0))"""
 
 
@@ -41,4 +41,4 @@ def walked(kind: str, only: Strings, actor: Actor, bound: Parameters) -> str:
         f"v.type = {bound.bind(kind)} AND v.param = {bound.bind(only.param)}"
         f" AND {words_test(only, bound)}"
     )
-    return _WALKED.format(prefix=INDEXED_PREFIX, match=match, visible=visible)
+    return _WALKED.format(table=only.table, prefix=INDEXED_PREFIX, match=match, visible=visible)

@@ -1,4 +1,5 @@
-"""Reads the words of resources that changed since the last search for words.
+"""Reads the words of resources, and the texts of their codes, that changed since the last search
+for either.
 
 Writes only note what they changed; whoever searches first reads it. A batch is one transaction:
 a search that is cut off leaves each resource either noted or read.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from serai.fhir.body import decode
-from serai.fhir.search.query import Chain, Has, Test, Words
+from serai.fhir.body import Data, decode
+from serai.fhir.search.extract import token_texts
+from serai.fhir.search.folding import fold
+from serai.fhir.search.query import Chain, Has, Strings, Test, Words
 from serai.fhir.search.texts import vectors
 from serai.kernel.errors import Unavailable
 from serai.platform.db import Connection
@@ -17,6 +20,7 @@ from serai.platform.db import Connection
 BATCH: Final = 200
 # After a large import one search does not do all of the work; the next goes on.
 MOST_BATCHES: Final = 250
+LONGEST_TEXT: Final = 2000
 
 IS_BEHIND = "SELECT EXISTS (SELECT FROM fhir_text_pending)"
 
@@ -39,6 +43,13 @@ FORGET = """DELETE FROM fhir_text t
     USING unnest(%(types)s::text[], %(ids)s::text[]) AS wanted(type, id)
     WHERE t.type = wanted.type AND t.id = wanted.id"""
 
+FORGET_TEXTS = FORGET.replace("fhir_text", "fhir_token_text")
+
+KEEP_TEXTS = """INSERT INTO fhir_token_text (type, param, value, id)
+    SELECT type, param, value, id
+    FROM unnest(%(types)s::text[], %(params)s::text[], %(values)s::text[], %(ids)s::text[])
+        AS t(type, param, value, id)"""
+
 KEEP = """INSERT INTO fhir_text (type, id, narrative, content)
     SELECT type, id, narrative::tsvector, content::tsvector
     FROM unnest(%(types)s::text[], %(ids)s::text[], %(narratives)s::text[], %(contents)s::text[])
@@ -52,7 +63,8 @@ def asks_for_words(test: Test) -> bool:
             return any(asks_for_words(branch.test) for branch in test.branches)
         case Has():
             return asks_for_words(test.source.test)
-    return isinstance(test, Words)
+    of_token = isinstance(test, Strings) and test.table == "token_text"
+    return of_token or isinstance(test, Words)
 
 
 async def catch_up(connection: Connection) -> None:
@@ -80,12 +92,28 @@ async def _batch(tx: Connection, after: str) -> str | None:
     names = sorted({(kind, id) for kind, id, _ in taken})
     named = {"types": [kind for kind, _ in names], "ids": [id for _, id in names]}
     await tx.execute(FORGET, named)
+    await tx.execute(FORGET_TEXTS, named)
     found = await (await tx.execute(READ, named, binary=True)).fetchall()
-    made = [(kind, id, *vectors(decode(content))) for kind, id, content in found]
+    read = [(kind, id, decode(content)) for kind, id, content in found]
+    made = [(kind, id, *vectors(data)) for kind, id, data in read]
     columns = ([row[position] for row in made] for position in range(4))
     names_of = ("types", "ids", "narratives", "contents")
     await tx.execute(KEEP, dict(zip(names_of, columns, strict=True)))
+    await tx.execute(KEEP_TEXTS, _texts(read))
     return max((str(place) for *_, place in taken), key=_place)
+
+
+def _texts(read: list[tuple[str, str, Data]]) -> dict[str, list[str]]:
+    """Each text of each resource once, folded as names are."""
+    rows = sorted(
+        {
+            (kind, one.param, fold(one.value)[:LONGEST_TEXT], id)
+            for kind, id, data in read
+            for one in token_texts(data)
+        }
+    )
+    columns = ([row[position] for row in rows] for position in range(4))
+    return dict(zip(("types", "params", "values", "ids"), columns, strict=True))
 
 
 def _place(ctid: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.search import texts
 from serai.fhir.search.asking import Asked, NotHonoured, parts, split, unescape
 from serai.fhir.search.dates import parse_date
+from serai.fhir.search.extract import has_texts
 from serai.fhir.search.keys import key, paths_above
 from serai.fhir.search.near import parse_place
 from serai.fhir.search.numbers import parse_number
@@ -82,6 +83,8 @@ def _token(asked: Asked) -> Condition:
         return Coded(asked.type, asked.code, relation, unescape(asked.value), negated)
     if asked.modifier == "of-type" and "identifier" in asked.parameter.expression.lower():
         return Keys(tuple(_of_type(asked, one) for one in asked.alternatives()), narrow=True)
+    if asked.modifier == "text" and has_texts(asked.type, asked.code):
+        return Strings(asked.code, "prefix", _words(asked), "token_text")
     _only(asked, "", "not")
     keys = _token_keys(asked, asked.code)
     negated = asked.modifier == "not"
@@ -168,10 +171,14 @@ def _near(asked: Asked) -> Condition:
 
 def _string(asked: Asked) -> Condition:
     _only(asked, "", "exact", "contains")
+    return Strings(asked.code, asked.modifier or "prefix", _words(asked))
+
+
+def _words(asked: Asked) -> tuple[str, ...]:
     values = tuple(unescape(value) for value in asked.alternatives())
     if not all(values):
         raise Malformed("search.empty", parameter=asked.name)
-    return Strings(asked.code, asked.modifier or "prefix", values)
+    return values
 
 
 def _date(asked: Asked) -> Condition:

@@ -44,6 +44,9 @@ _SHAPES: Final[dict[str, tuple[tuple[tuple[str, frozenset[str]], ...], str]]] = 
 }
 
 
+_SHAPES["text"] = _SHAPES["token"]
+
+
 class CannotEvaluate(Exception):
     """The expression is no FHIRPath that can be evaluated here."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
 from serai.fhir import definitions
-from serai.fhir.search.indexed import Harvest, Indexed, ReferenceValue
-from serai.fhir.search.plan import plan, plan_of
+from serai.fhir.search import own
+from serai.fhir.search.indexed import Harvest, Indexed, ReferenceValue, StringValue
+from serai.fhir.search.plan import emits, plan, plan_of, plan_of_texts
 
 __all__ = ["Indexed", "index"]
 
@@ -37,6 +39,23 @@ def references(resource: Mapping[str, object], param: str) -> list[ReferenceValu
     harvest = Harvest()
     plan_of(str(resource["resourceType"]), param).visit(resource, harvest)
     return harvest.references
+
+
+def token_texts(resource: Mapping[str, object]) -> list[StringValue]:
+    """The texts that go with codes and identifiers (R4 §3.1.1.4.10)."""
+    harvest = Harvest()
+    plan_of_texts(str(resource["resourceType"])).visit(resource, harvest)
+    return harvest.strings
+
+
+@cache
+def has_texts(kind: str, param: str) -> bool:
+    """Whether values of a token parameter have texts: a CodeableConcept has, a boolean not."""
+    texts = emits(kind, replace(own.search_parameters(kind)[param], type="text"))
+    return next(texts, None) is not None
+
+
+own.forgets(has_texts.cache_clear)
 
 
 @cache

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
+from serai.fhir.search.bounded import page_rows, within_time
 from serai.fhir.search.catching_up import asks_for_words, catch_up
 from serai.fhir.search.includes import included
 from serai.fhir.search.paging import CURSOR, write_cursor
 from serai.fhir.search.query import Query
 from serai.fhir.search.resolving import resolved
-from serai.fhir.search.sql import count_statement, page_statement
+from serai.fhir.search.sql import count_statement
 from serai.fhir.stored import Stored, stored
 from serai.fhir.visibility import require
 from serai.kernel.actor import Actor
@@ -56,7 +57,7 @@ async def run(connection: Connection, query: Query, *, actor: Actor) -> Page:
     if any(asks_for_words(one) for one in query.conditions):
         await catch_up(connection)
     query = await resolved(connection, query, actor)
-    rows = await _rows(connection, query, actor) if query.count else []
+    rows = await page_rows(connection, query, actor) if query.count else []
     shown = rows[: query.count]
     matches = [stored(row) for row in shown]
     more = len(rows) > len(shown)
@@ -89,12 +90,6 @@ def _permitted(query: Query, actor: Actor) -> Query:
     return replace(query, types=types)
 
 
-async def _rows(connection: Connection, query: Query, actor: Actor) -> list[tuple[object, ...]]:
-    statement, values = page_statement(query, actor)
-    cursor = await connection.execute(statement, values, binary=True)
-    return await cursor.fetchall()
-
-
 async def _total(
     connection: Connection, query: Query, actor: Actor, seen: int | None
 ) -> int | None:
@@ -104,8 +99,8 @@ async def _total(
     if not query.total:
         return None
     statement, values = count_statement(query, actor)
-    row = await (await connection.execute(statement, values)).fetchone()
-    return int(row[0]) if row else 0
+    ((total,),) = await within_time(connection, statement, values)
+    return int(total)
 
 
 def _link(query: Query) -> str:

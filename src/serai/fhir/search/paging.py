@@ -41,8 +41,13 @@ def moment(text: str) -> datetime:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
+def point(text: str) -> str:
+    """A timestamp for PostgreSQL, maybe infinite, out of a cursor."""
+    return text if text in ("infinity", "-infinity") else moment(text).isoformat()
+
+
 def number(text: str) -> Decimal:
-    """Seconds since 1970, maybe infinite, out of a cursor."""
+    """A number, maybe infinite, out of a cursor."""
     try:
         return Decimal(text)
     except InvalidOperation as error:

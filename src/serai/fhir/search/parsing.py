@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from serai.fhir.definitions import RESOURCE_TYPES
+from serai.fhir.search import written
 from serai.fhir.search.conditions import NotHonoured
 from serai.fhir.search.criteria import Given, honoured
 from serai.fhir.search.paging import CURSOR, read_cursor
@@ -17,7 +18,15 @@ from serai.kernel.errors import Malformed
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MOST_SORT_KEYS = 8
-SORTABLE = {"date": "date", "string": "string", "number": "quantity", "quantity": "quantity"}
+SORTABLE = {
+    "date": "date",
+    "string": "string",
+    "number": "quantity",
+    "quantity": "quantity",
+    "token": "written",
+    "reference": "written",
+    "uri": "written",
+}
 RESULT_PARAMETERS = frozenset(
     {"_sort", "_count", "_total", "_summary", "_elements", "_include", "_revinclude", CURSOR}
 )
@@ -127,7 +136,10 @@ def _sort_key(resource_type: str, word: str) -> SortKey:
     parameter = honoured(resource_type).get(code) if resource_type else None
     if parameter is None or not parameter.expression or parameter.type not in SORTABLE:
         raise Malformed("search.sort", parameter="_sort", by=code)
-    return SortKey(code, SORTABLE[parameter.type], descending)
+    kind = SORTABLE[parameter.type]
+    if kind == "written" and not written.paths(resource_type, code):
+        raise Malformed("search.sort", parameter="_sort", by=code)
+    return SortKey(code, kind, descending)
 
 
 def _includes(resource_type: str, result: dict[str, list[str]]) -> Iterable[Include]:

@@ -91,6 +91,17 @@ def plan(resource_type: str) -> Node:
 
 
 @cache
+def plan_of_texts(resource_type: str) -> Node:
+    """The tree for what `:text` of each token parameter searches."""
+    root = Node()
+    for parameter in own.search_parameters(resource_type).values():
+        if parameter.type == "token" and parameter.is_supported:
+            for spot, emit in emits(resource_type, replace(parameter, type="text")):
+                _node(root, spot.hops).emits.append(emit)
+    return root
+
+
+@cache
 def plan_of(resource_type: str, param: str) -> Node:
     """The tree for one parameter alone."""
     root = Node()
@@ -100,6 +111,7 @@ def plan_of(resource_type: str, param: str) -> Node:
 
 
 own.forgets(plan.cache_clear)
+own.forgets(plan_of_texts.cache_clear)
 own.forgets(plan_of.cache_clear)
 
 

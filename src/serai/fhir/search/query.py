@@ -38,11 +38,13 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """A string parameter: `match` is prefix, exact or contains; values as given."""
+    """A string parameter: `match` is prefix, exact or contains; values as given. `table` is
+    token_text for the texts of a token."""
 
     param: str
     match: str
     values: tuple[str, ...]
+    table: str = "string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,9 @@ Test = Condition | Chain | Has
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """`kind` is id, type, updated, word (of the string searched for), date, string or
-    quantity (as measured in its canonical unit)."""
+    """`kind` is id, type, updated, word (of the string searched for), date, string, quantity
+    (as measured in its canonical unit) or written (a token, reference or uri as it stands in the
+    resource)."""
 
     param: str
     kind: str

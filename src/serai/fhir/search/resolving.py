@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from serai.fhir.search.bounded import within_time
 from serai.fhir.search.extract import references
 from serai.fhir.search.keys import is_local
 from serai.fhir.search.links import Tested, is_narrow
@@ -111,5 +112,4 @@ class Resolving:
         return Ids(tuple(sorted(found)))
 
     async def _rows(self, statement: str, bound: Parameters) -> list[tuple[Any, ...]]:
-        cursor = await self.connection.execute(statement, bound.values, binary=True)
-        return await cursor.fetchall()
+        return await within_time(self.connection, statement, bound.values)

@@ -103,7 +103,7 @@ def _value_test(
     """The parameters, the table and the test of its rows, called v."""
     match condition:
         case Strings(param):
-            return (param,), "string", words_test(condition, bound)
+            return (param,), condition.table, words_test(condition, bound)
         case Dates(param, ranges):
             test = _any(_in_range("v.low", "v.high", one, bound) for one in ranges)
             return (param,), "date", test
@@ -165,7 +165,7 @@ def _words(kind: str, condition: Words, bound: Parameters, *, row_by_row: bool) 
 
 
 def words_test(condition: Strings, bound: Parameters) -> str:
-    """Over a row of fhir_string called v."""
+    """Over a row of fhir_string or fhir_token_text called v."""
     return _any(_string(condition.match, value, bound) for value in condition.values)
 
 

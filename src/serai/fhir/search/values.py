@@ -80,6 +80,25 @@ def _typed_identifier(param: str, _: str | None, value: object, harvest: Harvest
             harvest.tokens.append(TokenValue(f"{param}:of-type", system, f"{code}|{number}"))
 
 
+def _concept_texts(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    if text := _text_of(value, "text"):
+        harvest.strings.append(StringValue(param, text))
+    codings = value.get("coding") if isinstance(value, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        _coding_text(param, None, coding, harvest)
+
+
+def _coding_text(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    if display := _text_of(value, "display"):
+        harvest.strings.append(StringValue(param, display))
+
+
+def _identifier_text(param: str, _: str | None, value: object, harvest: Harvest) -> None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if text := _text_of(kind, "text"):
+        harvest.strings.append(StringValue(param, text))
+
+
 def _contact_point(param: str, _: str | None, value: object, harvest: Harvest) -> None:
     """Whether it is a phone or a mail address is not part of the value (R4 §3.1.1.4.10)."""
     if code := _text_of(value, "value"):
@@ -225,6 +244,10 @@ READERS: Final[Mapping[tuple[str, str], Callable[[str, str | None, object, Harve
     ("token", "id"): _code,
     ("token", "uri"): _code,
     ("token", "string"): _code,
+    # The texts of tokens, for :text (R4 §3.1.1.4.10).
+    ("text", "Coding"): _coding_text,
+    ("text", "CodeableConcept"): _concept_texts,
+    ("text", "Identifier"): _identifier_text,
     ("reference", "Reference"): _reference,
     ("reference", "canonical"): _canonical,
     ("reference", "uri"): _canonical,
