@@ -204,7 +204,16 @@ def main() -> None:
     arguments.add_argument("--out", default="curve", help="where the curve's files go")
     arguments.add_argument("--home", type=Path, help="a store for the curve that stays")
     arguments.add_argument("--unanalysed", action="store_true", help="as before any statistics")
+    arguments.add_argument("--crowd", type=int, default=0, help="so many clients at once instead")
+    arguments.add_argument("--workers", type=int, default=1, help="web workers for the crowd")
+    arguments.add_argument("--parts", default="mix,documents,observations", help="of the crowd")
     given = arguments.parse_args()
+    if given.crowd:
+        # It needs what is in this module.
+        from tools import bench_fairness  # noqa: PLC0415
+
+        bench_fairness.main(given.crowd, given.workers, given.parts)
+        return
     if given.curve:
         # It needs what is in this module.
         from tools import bench_curve  # noqa: PLC0415

@@ -16,14 +16,16 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 import aiohttp
 import msgspec
 import psycopg
-from tools.bench import BIN, Cell, Node, measure, server
-from tools.bench_curve_rows import Asker
+from tools.bench import Cell, Node, measure, server
+from tools.bench_curve_rows import Asker, Request
 from tools.bench_plans import Plan, application
 from tools.bench_population import EACH, ORGANISATIONS, grow, organisation_id
 
@@ -36,6 +38,9 @@ WARM_S = 0.4
 # Of two tries the cheaper one: whatever else runs on the machine only makes them dearer.
 TRIES = 2
 EXPLAINED = 3
+CREATED = "r.method = 'POST' AND r.last_updated > '2025-01-01'"
+
+Asking = Callable[[int], Request]
 
 
 @dataclass(frozen=True)
@@ -64,30 +69,52 @@ async def run(node: Node, sizes: list[int], out: Path, wanted: str, *, analyse: 
     for size in sizes:
         await asyncio.to_thread(_reach, url, base, patients, size // EACH, analyse=analyse)
         patients = max(patients, size // EACH)
-        for who, token in tokens.items():
-            asker = Asker(patients, None if who == "system" else ONE_OF_THEM)
-            headers = {"Authorization": f"Bearer {token}"}
-            async with (
-                aiohttp.ClientSession(node.address, headers=headers) as http,
-                application(url, node.address, token) as inside,
-            ):
-                for row, request in asker.rows().items():
-                    if wanted and not any(one in row.lower() for one in wanted.split(",")):
-                        continue
-                    taken = [
-                        plan
-                        for number in range(EXPLAINED)
-                        for asked in [request(900_000 + number)]
-                        for plan in await inside.plans(
-                            asked.method, f"/fhir/{asked.path}".removesuffix("/"), asked.body
-                        )
-                    ]
-                    cells = [await _cheapest(http, node, request, one) for one in CLIENTS]
-                    points.append(_point(who, row, patients * EACH, cells, taken))
-                    _tell(points[-1])
-                    _write_plans(plans, points[-1], taken)
+        for writes in (False, True):
+            for who, token in tokens.items():
+                asker = Asker(patients, None if who == "system" else ONE_OF_THEM)
+                rows = asker.writing() if writes else asker.looking()
+                rows = {row: one for row, one in rows.items() if _is_wanted(row, wanted)}
+                async for point, taken in _measured(node, url, token, rows, (who, patients)):
+                    points.append(point)
+                    _tell(point)
+                    _write_plans(plans, point, taken)
+        await asyncio.to_thread(_forget_created, url)
         _write(out, points)
     plans.close()
+
+
+def _is_wanted(row: str, wanted: str) -> bool:
+    return not wanted or any(one in row.lower() for one in wanted.split(","))
+
+
+async def _measured(
+    node: Node, url: str, token: str, rows: dict[str, Asking], where: tuple[str, int]
+) -> AsyncIterator[tuple[Point, list[Plan]]]:
+    who, patients = where
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession(node.address, headers=headers) as http,
+        application(url, node.address, token) as inside,
+    ):
+        for row, request in rows.items():
+            taken: list[Plan] = []
+            for number in range(EXPLAINED):
+                asked = request(900_000 + number)
+                path = f"/fhir/{asked.path}".removesuffix("/")
+                taken += await inside.plans(asked.method, path, asked.body)
+            cells = [await _cheapest(http, node, request, one) for one in CLIENTS]
+            yield _point(who, row, patients * EACH, cells, taken), taken
+
+
+def _forget_created(url: str) -> None:
+    """What was created here would make the next size's patients heavier than its others."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in ("fhir_string", "fhir_date", "fhir_quantity"):
+            connection.execute(
+                f"DELETE FROM {table} v USING fhir_resource r WHERE v.type = r.type"  # noqa: S608
+                f" AND v.id = r.id AND {CREATED}"
+            )
+        connection.execute(f"DELETE FROM fhir_resource r WHERE {CREATED}")  # noqa: S608
 
 
 def _patients(url: str) -> int:
@@ -126,18 +153,20 @@ def _reach(url: str, base: str, before: int, after: int, *, analyse: bool) -> No
             connection.execute("CHECKPOINT")
 
 
-async def _cheapest(http: aiohttp.ClientSession, node: Node, request, clients: int) -> Cell:  # type: ignore[no-untyped-def]
+async def _cheapest(http: aiohttp.ClientSession, node: Node, request: Asking, clients: int) -> Cell:
     offset = itertools.count(time.time_ns() % 1_000_000_000, 1_000_000)
-
-    async def act(number: int, shift: int) -> None:
-        await request(number + shift).send(http)
 
     processes = (node.process, node.postmaster)
     cells = []
     for _ in range(TRIES):
-        shift = next(offset)
-        await measure(lambda n, s=shift: act(n + 500_000, s), clients, WARM_S, processes)
-        cells.append(await measure(lambda n, s=shift: act(n, s), clients, SECONDS, processes))
+        for seconds in (WARM_S, SECONDS):
+            shift = next(offset)
+
+            async def act(number: int, shift: int = shift) -> None:
+                await request(number + shift).send(http)
+
+            cell = await measure(act, clients, seconds, processes)
+        cells.append(cell)
     return min(cells, key=lambda cell: cell.server_ms + cell.database_ms)
 
 
@@ -158,7 +187,7 @@ def _tell(point: Point) -> None:
     )  # fmt: skip
 
 
-def _write_plans(file, point: Point, plans: list[Plan]) -> None:  # type: ignore[no-untyped-def]
+def _write_plans(file: TextIO, point: Point, plans: list[Plan]) -> None:
     for plan in plans[: max(1, len(plans) // EXPLAINED)]:
         head = f"== {point.resources} resources, {point.asker}: {point.row}"
         print(head, plan.statement, plan.text, "", sep="\n", file=file, flush=True)
@@ -196,7 +225,6 @@ def _write(out: Path, points: list[Point]) -> None:
 
 
 def main(sizes: str, out: str, rows: str, home: Path | None, *, analyse: bool) -> None:
-    assert BIN
     with server(home=home) as node:
         asyncio.run(
             run(node, [int(one) for one in sizes.split(",")], Path(out), rows, analyse=analyse)

@@ -63,10 +63,18 @@ class Asker:
         return own[number * 7919 % len(own)]
 
     def rows(self) -> dict[str, Callable[[int], Request]]:
-        asked = {
-            "read": self.read,
+        return self.looking() | self.writing()
+
+    def writing(self) -> dict[str, Callable[[int], Request]]:
+        return {
             "create Observation": self.create,
             "update Observation": self.update,
+            "transaction Patient+Observation": self.two,
+        }
+
+    def looking(self) -> dict[str, Callable[[int], Request]]:
+        return {
+            "read": self.read,
             "Patient?identifier": self.by_identifier,
             "Patient?family": self.by_family,
             "Observation?subject&code&date": self.by_code_and_date,
@@ -74,7 +82,6 @@ class Asker:
             "Patient?identifier&_has:Observation": self.has,
             "Encounter?subject&_include": self.include,
             "Observation?subject&_sort=-date&_count=10": self.sorted,
-            "transaction Patient+Observation": self.two,
             f"Patient/$everything ({EACH})": self.everything,
             "Observation?code&_count=20": self.token_only,
             "Observation?date&_count=20": self.date_only,
@@ -83,7 +90,6 @@ class Asker:
             "Observation/[id]/_history": self.history,
             "Observation/_history?_count=20": self.history_of_type,
         }
-        return asked
 
     def some(self, all_of_them: int, own: int) -> int:
         """A page holds 20; a small store has fewer for one organisation."""

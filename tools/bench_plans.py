@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import psycopg
@@ -40,7 +40,7 @@ class Plan:
 class Listening(psycopg.AsyncConnection[Any]):
     """Notes what is executed."""
 
-    asked: Asked = []
+    asked: ClassVar[Asked] = []
 
     async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         self.asked.append((query, params))
@@ -86,8 +86,8 @@ class Application:
         explain = f"EXPLAIN (ANALYZE, BUFFERS) EXECUTE {name}{given}"
         try:
             async with self.explaining.transaction(force_rollback=True):
-                await self.explaining.execute(f"PREPARE {name} AS {statement}")  # type: ignore[arg-type] # the application's own
-                cursor = await self.explaining.execute(explain)  # type: ignore[arg-type] # the application's own
+                await self.explaining.execute(f"PREPARE {name} AS {statement}")
+                cursor = await self.explaining.execute(explain)
                 plan = "\n".join(line for (line,) in await cursor.fetchall())
         except psycopg.Error as error:
             plan = f"not explained: {error}"

@@ -155,7 +155,7 @@ def grow(url: str, base: str, before: int, after: int) -> None:
                 pass
         connection.execute("SET maintenance_work_mem = '1GB'")
         for index in indexes:
-            connection.execute(index)  # type: ignore[arg-type] # the server's own text
+            connection.execute(index)
 
 
 def _without_indexes(connection: psycopg.Connection[Any]) -> list[str]:
@@ -183,7 +183,7 @@ def _copy(url: str, base: str, patients: Iterable[int]) -> None:
         connection.execute("SET synchronous_commit TO off")
         for table, columns in TABLES.items():
             statement = f"COPY {table} ({columns}) FROM STDIN"
-            with connection.cursor().copy(statement) as copy:  # type: ignore[arg-type] # ours
+            with connection.cursor().copy(statement) as copy:
                 for line in lines[table]:
                     copy.write_row(line)
 
