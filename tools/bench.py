@@ -24,9 +24,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -38,6 +38,7 @@ from serai.platform.postgres import Cluster
 CLIENTS = (1, 8, 32)
 SECONDS = 3.0
 WARM_S = 1.0
+NO_SETTINGS: Mapping[str, str] = {}
 BIN = Path(sys.executable).parent
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -62,6 +63,14 @@ class Node:
     home: Path
     process: int
 
+    def issue(self, *options: str) -> str:
+        """A token, with these options of `serai token`."""
+        return subprocess.run(
+            [BIN / "serai", "token", "--scope", "system/*.cruds", "--ttl", "4h", *options],
+            env={**os.environ, "SERAI_HOME": str(self.home)},
+            check=True, capture_output=True, text=True,
+        ).stdout.strip()  # fmt: skip
+
     @property
     def postmaster(self) -> int:
         text = (self.home / "postgres" / "data" / "postmaster.pid").read_text()
@@ -75,12 +84,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def server() -> Iterator[Node]:
-    with tempfile.TemporaryDirectory(prefix="serai-bench-") as home:
+def server(home: Path | None = None, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Node]:
+    """On a store of its own, or on one that stays; `settings` as the environment has them."""
+    with ExitStack() as stack:
+        place = home or stack.enter_context(tempfile.TemporaryDirectory(prefix="serai-bench-"))
         port = free_port()
         environment = {
             **os.environ,
-            "SERAI_HOME": home,
+            **settings,
+            "SERAI_HOME": str(place),
             "SERAI_PORT": str(port),
             "SERAI_DIMSE_PORT": str(free_port()),
         }
@@ -89,11 +101,8 @@ def server() -> Iterator[Node]:
         try:
             address = f"http://127.0.0.1:{port}"
             wait_until_ready(address)
-            token = subprocess.run(
-                [BIN / "serai", "token", "--scope", "system/*.cruds", "--ttl", "2h"],
-                env=environment, check=True, capture_output=True, text=True,
-            ).stdout.strip()  # fmt: skip
-            yield Node(address, token, Path(home), process.pid)
+            node = Node(address, "", Path(place), process.pid)
+            yield replace(node, token=node.issue())
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -193,7 +202,29 @@ async def run(node: Node, wanted: set[str]) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rows", default="", help="words of the rows wanted, comma-separated")
-    rows = {one for one in arguments.parse_args().rows.lower().split(",") if one}
+    arguments.add_argument("--curve", default="", help="sizes of a growing store instead")
+    arguments.add_argument("--out", default="curve", help="where the curve's files go")
+    arguments.add_argument("--home", type=Path, help="a store for the curve that stays")
+    arguments.add_argument("--unanalysed", action="store_true", help="as before any statistics")
+    arguments.add_argument("--crowd", type=int, default=0, help="so many clients at once instead")
+    arguments.add_argument("--workers", type=int, default=1, help="web workers for the crowd")
+    arguments.add_argument("--parts", default="mix,documents,observations", help="of the crowd")
+    given = arguments.parse_args()
+    if given.crowd:
+        # It needs what is in this module.
+        from tools import bench_fairness  # noqa: PLC0415
+
+        bench_fairness.main(given.crowd, given.workers, given.parts)
+        return
+    if given.curve:
+        # It needs what is in this module.
+        from tools import bench_curve  # noqa: PLC0415
+
+        bench_curve.main(
+            given.curve, given.out, given.rows.lower(), given.home, analyse=not given.unanalysed
+        )
+        return
+    rows = {one for one in given.rows.lower().split(",") if one}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()

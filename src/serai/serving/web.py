@@ -11,6 +11,7 @@ import uvicorn
 import uvloop
 
 from serai.app import create_app
+from serai.kernel.allocating import return_what_is_free
 from serai.platform.settings import Settings
 
 FINISH_REQUESTS_WITHIN_S = 5
@@ -37,6 +38,7 @@ class _Worker(uvicorn.Server):
 def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Answer requests until a signal comes, then finish those under way."""
     assert settings.database_url
+    return_what_is_free()
     config = uvicorn.Config(
         create_app(settings, settings.database_url),
         log_config=None,

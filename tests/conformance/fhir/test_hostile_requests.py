@@ -13,7 +13,7 @@ from tests.fhir.conftest import BASE, MACHINE, SignedIn, as_actor, fhir, store
 from tests.fhir.resources import Data, as_json, patient
 
 from serai.fhir.http import FhirDoor
-from serai.fhir.http.request import MOST_BYTES
+from serai.fhir.http.bodies import MOST_BYTES
 from serai.fhir.store import FhirStore
 from serai.platform.db import Database
 from serai.platform.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from tests.fhir.conftest import Client
 from tests.fhir.resources import as_json, patient
 
-from serai.fhir.http.request import MOST_BYTES
+from serai.fhir.http.bodies import MOST_BYTES
 from serai.kernel.actor import Actor, Kind
 
 JSON = {"content-type": "application/fhir+json"}

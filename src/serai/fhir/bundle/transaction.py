@@ -61,6 +61,8 @@ async def run(scene: Scene, requests: Requests) -> bytes:
     await _resolve_conditions(scene, planned, known)
     ready = [await _with_body(scene, one, known) for one in planned]
     done = await _write_all(scene, ready)
+    # What was read is several times the size of the bundle; the answer is made from what is stored.
+    del planned, ready
     for entry in entries:
         if entry.asked.method == "GET":
             with placing(entry.place):

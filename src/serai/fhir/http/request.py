@@ -25,7 +25,6 @@ JSON_TYPES = frozenset(
 FORMATS = JSON_TYPES | {"json"}
 ANY_TYPE = frozenset({"*/*", "application/*", "text/*"})
 FORM = "application/x-www-form-urlencoded"
-MOST_BYTES = 64 * 1024 * 1024
 MOST_PARAMETERS = 200
 CONDITIONAL = frozenset({"if-match", "if-none-match", "if-modified-since", "if-none-exist"})
 UNCONDITIONAL = Conditions()
@@ -59,16 +58,14 @@ def headers_of(request: Request) -> Headers:
     return found
 
 
-async def read_request(request: Request, path: tuple[str, ...]) -> Asked:
+def read_request(request: Request, path: tuple[str, ...], raw: bytes) -> Asked:
     """Everything an interaction needs to know, the form of the answer settled."""
     headers = headers_of(request)
     params = pairs(request.scope["query_string"].decode("latin-1"))
     negotiate(headers, params)
     method = "GET" if request.method == "HEAD" else request.method
-    raw = b""
     content_type = _media_type(headers.get("content-type", ""))[0]
     if method in ("POST", "PUT", "PATCH"):
-        raw = await _body(request)
         if path[-1:] == ("_search",):
             _require_type(headers, {FORM}, "fhir.form")
             params = (*params, *_form(raw))
@@ -128,22 +125,6 @@ def _require_type(headers: Headers, allowed: Iterable[str], key: str) -> None:
     kind, version = _media_type(headers.get("content-type", ""))
     if kind not in allowed or version not in (None, "4.0"):
         raise Unsupported(key)
-
-
-async def _body(request: Request) -> bytes:
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Unsupported("fhir.content-encoding")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and (len(announced) > 12 or int(announced) > MOST_BYTES):
-        raise TooLarge("fhir.body-too-large", most=MOST_BYTES)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MOST_BYTES:
-            raise TooLarge("fhir.body-too-large", most=MOST_BYTES)
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _form(raw: bytes) -> Pairs:

@@ -9,6 +9,7 @@ import psycopg
 from starlette.requests import ClientDisconnect, Request
 
 from serai.fhir.bundle import batch, entries, transaction
+from serai.fhir.http.bodies import received
 from serai.fhir.http.capabilities import statement
 from serai.fhir.http.request import base_of, headers_of, negotiate, pairs, path_of, read_request
 from serai.fhir.http.response import Answer, refused, responded
@@ -46,9 +47,13 @@ async def _answer(request: Request) -> Reply:
         return _metadata(request)
     visit = _visit(request)
     if path == () and request.method == "POST":
-        return await visit.bundle(await read_request(request, path))
+        async with received(request) as body:
+            return await visit.bundle(read_request(request, path, body.pop()))
     interaction = find("GET" if request.method == "HEAD" else request.method, path)
-    return await visit.perform(interaction, await read_request(request, path))
+    if request.method in ("GET", "HEAD"):
+        return await visit.perform(interaction, read_request(request, path, b""))
+    async with received(request) as body:
+        return await visit.perform(interaction, read_request(request, path, body.pop()))
 
 
 async def _look_at_parameters(request: Request) -> None:
@@ -124,6 +129,7 @@ class Visit:
 
     async def bundle(self, asked: Asked) -> Reply:
         requests = entries.read(asked.raw, prefer=asked.prefer, base=asked.base)
+        del asked  # and the whole body with it
         for entry in requests.entries:
             if entry.asked.method == "GET":
                 self._note(entry.asked)
