@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from serai.imaging import reasons
 from serai.imaging.dicomweb.accept import acceptable, first_covering
+from serai.imaging.dicomweb.ranges import NotInRange
 from serai.kernel.actor import Actor
 from serai.kernel.errors import (
     Conflict,
@@ -52,6 +53,7 @@ BY_ERROR: dict[type[SeraiError], int] = {
     Unsupported: 406,
     RateLimited: 429,
     Unavailable: 503,
+    NotInRange: 416,
 }
 
 # For whoever writes a client: what the key means.
@@ -75,6 +77,7 @@ REASONS = {
     "wado.no-such-frame": "The instance has no such frame",
     "wado.not-acceptable": "None of the accepted media types can be given",
     "wado.nothing-there": "Not found, or not visible to you",
+    "wado.range": "The range begins behind the end",
     "wado.transfer-syntax": "The instance is not available in this transfer syntax",
     "wado.undecodable": "The pixel data cannot be decoded",
 }
@@ -106,6 +109,8 @@ def refusal(error: SeraiError, *, sent: bool) -> Response:
     if reason:
         content["reason"] = reason
     headers = {"Cache-Control": "no-store"}
+    if isinstance(error, NotInRange):
+        headers["Content-Range"] = f"bytes */{error.details['size']}"
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(content, default=str), status, headers, "application/json")
