@@ -95,8 +95,9 @@ def _upsampled(stored: bytes, height: int, width: int) -> Frame:
 def _decompressed(stored: bytes, described: Description, syntax: str) -> tuple[Frame, str]:
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
 
-    options = described.options() | {"transfer_syntax_uid": syntax, "pixel_vr": "OB"}
+    options = described.options() | {"transfer_syntax_uid": UID(syntax), "pixel_vr": "OB"}
     frame, meta = get_decoder(syntax).as_array(
         encapsulate([stored], has_bot=False), raw=True, index=0, **options
     )
