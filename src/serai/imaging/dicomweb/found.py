@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from serai.imaging.dicomweb.answers import may
-from serai.imaging.dicomweb.search import visible
+from serai.imaging.search.rows import visible
 from serai.kernel.errors import NotFound
 
 # In the order a person would leaf through them.

@@ -8,8 +8,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from serai.imaging.dicomweb import frames, rendered, retrieve, stow
 from serai.imaging.dicomweb.answers import Handler, answering
-from serai.imaging.dicomweb.keys import Level
 from serai.imaging.dicomweb.search import search
+from serai.imaging.search.keys import Level
 from serai.kernel.errors import NotFound
 
 STUDY = "/studies/{study}"
