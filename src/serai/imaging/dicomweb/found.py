@@ -85,8 +85,9 @@ class Frames:
     table: bytes | None
 
 
-async def blobs(request: Request) -> list[Blob]:
-    return [Blob(*row) for row in await _rows(request, BLOBS, Address.of(request))]
+async def blobs(request: Request, address: Address | None = None) -> list[Blob]:
+    rows = await _rows(request, BLOBS, address or Address.of(request))
+    return [Blob(*row) for row in rows]
 
 
 async def metadata(request: Request) -> list[bytes]:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from serai.imaging.dicomweb import frames, rendered, retrieve, stow
+from serai.imaging.dicomweb import frames, rendered, retrieve, stow, wado_uri
 from serai.imaging.dicomweb.answers import Handler, answering
 from serai.imaging.dicomweb.search import search
 from serai.imaging.search.keys import Level
@@ -17,6 +17,7 @@ SERIES = f"{STUDY}/series/{{series}}"
 INSTANCE = f"{SERIES}/instances/{{instance}}"
 
 GET: tuple[tuple[str, Handler], ...] = (
+    ("/wado", wado_uri.retrieve),
     ("/studies", search(Level.STUDY)),
     ("/series", search(Level.SERIES)),
     ("/instances", search(Level.INSTANCE)),
