@@ -32,7 +32,7 @@ class _Worker(uvicorn.Server):
         if self.started:
             self._ready()
             # The first picture should not wait for what it takes to read pictures.
-            Thread(target=import_module, args=["serai.imaging.rendering.still"]).start()
+            Thread(target=import_module, args=["serai.imaging.rendering.drawing"]).start()
 
 
 def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:

@@ -115,7 +115,7 @@ def test_a_client_that_reads_only_uncompressed_gets_that(shared_server: Server) 
     assert read.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
     assert read.SOPInstanceUID == uid(content)
     assert (read.pixel_array == pydicom.dcmread(BytesIO(content)).pixel_array).all()
-    refused = client.get(path, accept=f"{DICOM_PARTS}; transfer-syntax=1.2.840.10008.1.2.4.80")
+    refused = client.get(path, accept=f"{DICOM_PARTS}; transfer-syntax=1.2.840.10008.1.2.4.102")
     assert refused.status_code == 406
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from serai.imaging import reasons
 from serai.imaging.dicomweb.accept import acceptable, first_covering
+from serai.imaging.dicomweb.ranges import NotInRange
 from serai.kernel.actor import Actor
 from serai.kernel.errors import (
     Conflict,
@@ -52,6 +53,7 @@ BY_ERROR: dict[type[SeraiError], int] = {
     Unsupported: 406,
     RateLimited: 429,
     Unavailable: 503,
+    NotInRange: 416,
 }
 
 # For whoever writes a client: what the key means.
@@ -69,12 +71,20 @@ REASONS = {
     "qido.value": "The value cannot be matched with this attribute",
     "rendering.no-pixels": "The instance has no pixel data to render",
     "rendering.undecodable": "The pixel data cannot be decoded",
+    "rendering.number": "The number is outside the range that can be drawn",
+    "rendering.one-frame": "One frame at a time is rendered",
+    "rendering.parameter": "This rendering parameter is not supported",
+    "rendering.viewport": "viewport is width,height or width,height,x,y,w,h",
+    "rendering.window": "window is centre,width,function",
     "stow.media-type": "Only multipart/related with application/dicom parts is stored",
     "stow.no-parts": "The request has no parts",
     "wado.no-pixel-data": "The instance has no pixel data",
     "wado.no-such-frame": "The instance has no such frame",
     "wado.not-acceptable": "None of the accepted media types can be given",
     "wado.nothing-there": "Not found, or not visible to you",
+    "wado.parameter": "This WADO-URI parameter is not supported",
+    "wado.parameter-missing": "A required WADO-URI parameter is missing",
+    "wado.range": "The range begins behind the end",
     "wado.transfer-syntax": "The instance is not available in this transfer syntax",
     "wado.undecodable": "The pixel data cannot be decoded",
 }
@@ -106,6 +116,8 @@ def refusal(error: SeraiError, *, sent: bool) -> Response:
     if reason:
         content["reason"] = reason
     headers = {"Cache-Control": "no-store"}
+    if isinstance(error, NotInRange):
+        headers["Content-Range"] = f"bytes */{error.details['size']}"
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(content, default=str), status, headers, "application/json")

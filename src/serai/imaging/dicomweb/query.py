@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from serai.imaging.dicomweb.keys import Key, Level, key_of, tag_of
+from serai.imaging.search.keys import Level, key_of, tag_of
+from serai.imaging.search.query import MAX_RESULTS, Filter, Query
 from serai.kernel.errors import Malformed
 
-MAX_RESULTS = 10_000
 ALL = "all"
 # Read by other parts, or promises this server need not be told to keep.
 HANDLED_ELSEWHERE = frozenset({"accept", "charset"})
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One attribute and what it shall match, as written."""
-
-    key: Key
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is wanted: objects of `level` under the addressed study and series."""
-
-    level: Level
-    filters: tuple[Filter, ...]
-    include: frozenset[str]
-    include_all: bool
-    limit: int
-    offset: int
-    fuzzy_asked: bool = False
 
 
 def parse(

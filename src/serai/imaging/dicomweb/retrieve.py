@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from serai.imaging.dataset import part10
-from serai.imaging.dataset.elements import public_vr
-from serai.imaging.dicomweb import found
-from serai.imaging.dicomweb.accept import MediaRange, acceptable, first_covering
+from serai.imaging.dataset.words import little_endian
+from serai.imaging.dicomweb import found, ranges
+from serai.imaging.dicomweb.accept import MULTIPART, MediaRange, acceptable, first_covering
 from serai.imaging.dicomweb.answers import (
     CACHE,
     dicom_json,
@@ -22,8 +22,10 @@ from serai.imaging.dicomweb.answers import (
 )
 from serai.imaging.dicomweb.found import Blob
 from serai.imaging.dicomweb.multipart import closing, part_header
-from serai.imaging.rendering.native import as_explicit_little_endian, can_decode
-from serai.kernel.errors import Malformed, NotFound, Unsupported
+from serai.imaging.dicomweb.stored import vr_at
+from serai.imaging.rendering.native import can_decode
+from serai.imaging.rendering.syntaxes import can_write
+from serai.kernel.errors import NotFound, Unsupported
 from serai.kernel.ids import new_id
 from serai.platform.blobs import Blobs
 
@@ -32,6 +34,8 @@ OCTETS = "application/octet-stream"
 # Objects up to this size are read whole, larger ones streamed.
 WHOLE = 16 * 1024 * 1024
 AS_STORED = "*"
+# Their values do not lie in the blob as they are given.
+MOVED = (part10.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, part10.EXPLICIT_VR_BIG_ENDIAN)
 
 
 async def instances(request: Request) -> Response:
@@ -39,17 +43,21 @@ async def instances(request: Request) -> Response:
     wanted = first_covering(acceptable(request), DICOM)
     if wanted is None:
         raise Unsupported("wado.not-acceptable", offered=[DICOM])
-    rows = await found.blobs(request)
-    syntax = wanted[0].transfer_syntax or part10.EXPLICIT_VR_LITTLE_ENDIAN
+    return await as_objects(request, await found.blobs(request), wanted[0])
+
+
+async def as_objects(request: Request, rows: Sequence[Blob], wanted: MediaRange) -> Response:
+    """In the syntax asked for, Explicit VR Little Endian when none was (PS3.18 §8.7.3.5.2)."""
+    syntax = wanted.transfer_syntax or part10.EXPLICIT_VR_LITTLE_ENDIAN
     _require_reachable(rows, syntax)
-    etag = _etag(rows, syntax, wanted[0])
+    etag = _etag(rows, syntax, wanted)
     headers = {**CACHE, "ETag": etag}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     store: Blobs = request.app.state.blobs
-    if wanted[0].name == DICOM:
-        return await _single(store, rows, syntax, headers)
-    return _multipart(store, rows, syntax, headers)
+    if not wanted.multipart:
+        return await _single(request, rows, syntax, headers)
+    return await _multipart(store, rows, syntax, headers)
 
 
 async def metadata(request: Request) -> Response:
@@ -67,17 +75,26 @@ async def bulk_data(request: Request) -> Response:
     wanted = first_covering(acceptable(request), OCTETS)
     if wanted is None:
         raise Unsupported("wado.not-acceptable", offered=[OCTETS])
-    rows = await found.blobs(request)
-    value = await _value(request.app.state.blobs, rows[0], request.path_params)
-    etag = f'"{rows[0].blob[:32]}-{request.path_params["place"]}"'
+    row = (await found.blobs(request))[0]
+    start, length = _place(row, request.path_params["place"])
+    etag = f'"{row.blob[:32]}-{start}-{length}"'
     headers = {**CACHE, "ETag": etag}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
-    if wanted[0].name != "multipart/related":
-        return Response(value, headers=headers, media_type=OCTETS)
-    boundary = new_id()
-    body = part_header(boundary, OCTETS, str(request.url)) + value + closing(boundary)
-    return Response(body, headers=headers, media_type=related(OCTETS, boundary))
+    store: Blobs = request.app.state.blobs
+    if wanted[0].name == MULTIPART:
+        boundary = new_id()
+        value = await _value(store, row, start, length, request.path_params["path"])
+        body = part_header(boundary, OCTETS, str(request.url)) + value + closing(boundary)
+        return Response(body, headers=headers, media_type=related(OCTETS, boundary))
+    stretch = ranges.wanted(request, etag, length)
+    headers |= stretch.headers()
+    if row.transfer_syntax in MOVED:
+        value = await _value(store, row, start, length, request.path_params["path"])
+        part = value[stretch.start : stretch.start + stretch.length]
+        return Response(part, stretch.status, headers=headers, media_type=OCTETS)
+    content = ranges.pieces(store, row.blob, start + stretch.start, stretch.length)
+    return StreamingResponse(content, stretch.status, headers=headers, media_type=OCTETS)
 
 
 def related(media_type: str, boundary: str) -> str:
@@ -85,9 +102,10 @@ def related(media_type: str, boundary: str) -> str:
 
 
 def _require_reachable(rows: Sequence[Blob], syntax: str) -> None:
-    """Stored as asked, or decodable to the default; anything else is 406 (PS3.18 §8.7.3)."""
+    """Stored as asked, or to be had by transcoding; anything else is 406 (PS3.18 §8.7.3)."""
     for row in rows:
-        if not _as_stored(row, syntax) and syntax != part10.EXPLICIT_VR_LITTLE_ENDIAN:
+        reachable = can_write(syntax) and (can_decode(row.transfer_syntax) or not row.frames)
+        if not _as_stored(row, syntax) and not reachable:
             raise Unsupported("wado.transfer-syntax", stored=row.transfer_syntax, asked=syntax)
 
 
@@ -95,96 +113,106 @@ def _as_stored(row: Blob, syntax: str) -> bool:
     """What cannot be decoded (video) is given as it is, as is what no client can mistake."""
     if syntax in (AS_STORED, row.transfer_syntax):
         return True
+    if not row.frames and syntax not in part10.NATIVE:
+        # A report has nothing to compress.
+        return row.transfer_syntax == part10.EXPLICIT_VR_LITTLE_ENDIAN
     default = syntax == part10.EXPLICIT_VR_LITTLE_ENDIAN
     return default and not can_decode(row.transfer_syntax)
 
 
 async def _single(
-    store: Blobs, rows: Sequence[Blob], syntax: str, headers: dict[str, str]
+    request: Request, rows: Sequence[Blob], syntax: str, headers: dict[str, str]
 ) -> Response:
     if len(rows) > 1:
         raise Unsupported("wado.one-part-for-many", instances=len(rows))
-    if _as_stored(rows[0], syntax) and rows[0].size > WHOLE:
-        headers["Content-Length"] = str(rows[0].size)
-        stream = store.stream(rows[0].blob)
-        return StreamingResponse(stream, headers=headers, media_type=DICOM)
-    content = await _content(store, rows[0], syntax)
-    return Response(content, headers=headers, media_type=DICOM)
+    row, store = rows[0], request.app.state.blobs
+    stored = _as_stored(row, syntax)
+    content = b"" if stored and row.size > WHOLE else (await _content(store, row, syntax))[0]
+    stretch = ranges.wanted(request, headers["ETag"], len(content) or row.size)
+    headers |= stretch.headers()
+    if not content:
+        stream = ranges.pieces(store, row.blob, stretch.start, stretch.length)
+        return StreamingResponse(stream, stretch.status, headers=headers, media_type=DICOM)
+    part = content[stretch.start : stretch.start + stretch.length]
+    return Response(part, stretch.status, headers=headers, media_type=DICOM)
 
 
-def _multipart(
+async def _multipart(
     store: Blobs, rows: Sequence[Blob], syntax: str, headers: dict[str, str]
 ) -> Response:
     boundary = new_id()
+    first: tuple[bytes, str] | None = None
     if all(_as_stored(row, syntax) for row in rows):
-        parts = sum(row.size + len(_header(boundary, row, syntax)) for row in rows)
+        parts = sum(row.size + len(_header(boundary, row.transfer_syntax)) for row in rows)
         headers["Content-Length"] = str(parts + len(closing(boundary)))
+    elif not _as_stored(rows[0], syntax):
+        # Before the headers: a picture that does not fit the syntax is refused, not cut off.
+        first = await _content(store, rows[0], syntax)
     return StreamingResponse(
-        _parts(store, rows, syntax, boundary),
+        _parts(store, rows, syntax, boundary, first),
         headers=headers,
         media_type=related(DICOM, boundary),
     )
 
 
 async def _parts(
-    store: Blobs, rows: Sequence[Blob], syntax: str, boundary: str
+    store: Blobs, rows: Sequence[Blob], syntax: str, boundary: str, first: tuple[bytes, str] | None
 ) -> AsyncIterator[bytes]:
     for row in rows:
-        header = _header(boundary, row, syntax)
         if _as_stored(row, syntax) and row.size > WHOLE:
-            yield header
+            yield _header(boundary, row.transfer_syntax)
             async for chunk in store.stream(row.blob):
                 yield chunk
         else:
-            yield header + await _content(store, row, syntax)
+            content, given = first or await _next_content(store, row, syntax)
+            yield _header(boundary, given) + content
+        first = None
     yield closing(boundary)
 
 
-def _header(boundary: str, row: Blob, syntax: str) -> bytes:
-    given = row.transfer_syntax if _as_stored(row, syntax) else syntax
-    return part_header(boundary, f"{DICOM}; transfer-syntax={given}")
+def _header(boundary: str, syntax: str) -> bytes:
+    return part_header(boundary, f"{DICOM}; transfer-syntax={syntax}")
 
 
-async def _content(store: Blobs, row: Blob, syntax: str) -> bytes:
+async def _next_content(store: Blobs, row: Blob, syntax: str) -> tuple[bytes, str]:
+    """Of many, one that does not fit the syntax comes uncompressed, and its part says so."""
+    try:
+        return await _content(store, row, syntax)
+    except Unsupported:
+        return await _content(store, row, part10.EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+async def _content(store: Blobs, row: Blob, syntax: str) -> tuple[bytes, str]:
+    """The object, and the transfer syntax it is in."""
+    from serai.imaging.rendering.transcoding import transcoded
+
     content = await store.get(row.blob)
     if _as_stored(row, syntax):
-        return content
-    return await asyncio.to_thread(as_explicit_little_endian, content)
+        return content, row.transfer_syntax
+    if not row.frames and syntax not in part10.NATIVE:
+        syntax = part10.EXPLICIT_VR_LITTLE_ENDIAN
+    return await asyncio.to_thread(transcoded, content, syntax), syntax
 
 
-async def _value(store: Blobs, row: Blob, path: dict[str, str]) -> bytes:
-    start_text, _, length_text = path["place"].partition("-")
-    if not (start_text.isdigit() and length_text.isdigit()) or len(path["place"]) > 40:
+def _place(row: Blob, text: str) -> tuple[int, int]:
+    start_text, _, length_text = text.partition("-")
+    if not (start_text.isdigit() and length_text.isdigit()) or len(text) > 40:
         raise NotFound("wado.no-such-bulk-data")
     start, length = int(start_text), int(length_text)
+    inflated = row.transfer_syntax == part10.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+    if not inflated and start + length > row.size:
+        raise NotFound("wado.no-such-bulk-data")
+    return start, length
+
+
+async def _value(store: Blobs, row: Blob, start: int, length: int, path: str) -> bytes:
     if row.transfer_syntax == part10.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
         file = await asyncio.to_thread(part10.read, await store.get(row.blob))
         return bytes(file.data[start : start + length])
-    if start + length > row.size:
-        raise NotFound("wado.no-such-bulk-data")
     value = await store.get_range(row.blob, start, length)
     if row.transfer_syntax == part10.EXPLICIT_VR_BIG_ENDIAN:
-        return little_endian(value, _vr_at(path["path"]))
+        return little_endian(value, vr_at(path))
     return value
-
-
-def _vr_at(path: str) -> str:
-    last = path.rpartition("/")[2]
-    try:
-        return public_vr(int(last, 16))
-    except ValueError as error:
-        raise Malformed("wado.bulk-data-path") from error
-
-
-def little_endian(value: bytes, vr: str) -> bytes:
-    """Words turned round: what leaves the archive as octets is little endian (PS3.18 §8.7.3.3)."""
-    width = 4 if vr in ("OF", "OL") else 8 if vr in ("OD", "OV") else 2 if "OW" in vr else 1
-    if width == 1:
-        return value
-    swapped = bytearray(len(value))
-    for byte in range(width):
-        swapped[byte::width] = value[width - 1 - byte :: width]
-    return bytes(swapped)
 
 
 def _etag(rows: Sequence[Blob], syntax: str, media_range: MediaRange) -> str:

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from serai.imaging.dicomweb import frames, rendered, retrieve, stow
+from serai.imaging.dicomweb import frames, rendered, retrieve, stow, wado_uri
 from serai.imaging.dicomweb.answers import Handler, answering
-from serai.imaging.dicomweb.keys import Level
 from serai.imaging.dicomweb.search import search
+from serai.imaging.search.keys import Level
 from serai.kernel.errors import NotFound
 
 STUDY = "/studies/{study}"
@@ -17,6 +17,7 @@ SERIES = f"{STUDY}/series/{{series}}"
 INSTANCE = f"{SERIES}/instances/{{instance}}"
 
 GET: tuple[tuple[str, Handler], ...] = (
+    ("/wado", wado_uri.retrieve),
     ("/studies", search(Level.STUDY)),
     ("/series", search(Level.SERIES)),
     ("/instances", search(Level.INSTANCE)),
@@ -30,11 +31,14 @@ GET: tuple[tuple[str, Handler], ...] = (
     (f"{SERIES}/metadata", retrieve.metadata),
     (f"{INSTANCE}/metadata", retrieve.metadata),
     (f"{INSTANCE}/bulkdata/{{place}}/{{path:path}}", retrieve.bulk_data),
+    (f"{INSTANCE}/pixeldata", frames.pixel_data),
     (f"{INSTANCE}/frames/{{frames}}", frames.frames),
     (f"{INSTANCE}/frames/{{frames}}/rendered", rendered.rendered),
     (f"{INSTANCE}/frames/{{frames}}/thumbnail", rendered.thumbnail),
     (f"{INSTANCE}/rendered", rendered.rendered),
     (f"{INSTANCE}/thumbnail", rendered.thumbnail),
+    (f"{SERIES}/rendered", rendered.rendered),
+    (f"{STUDY}/rendered", rendered.rendered),
     (f"{SERIES}/thumbnail", rendered.thumbnail),
     (f"{STUDY}/thumbnail", rendered.thumbnail),
 )

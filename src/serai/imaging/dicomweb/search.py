@@ -9,14 +9,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.fhir import visibility
-from serai.imaging.archive.archive import COUNTED
 from serai.imaging.archive.header import tags
 from serai.imaging.dicomweb.answers import dicom_json, dicomweb_root, may, require_json
-from serai.imaging.dicomweb.conditions import conditions
-from serai.imaging.dicomweb.keys import Level
-from serai.imaging.dicomweb.query import MAX_RESULTS, Query, parse
-from serai.kernel.actor import Actor
+from serai.imaging.dicomweb.query import parse
+from serai.imaging.search.keys import Level
+from serai.imaging.search.query import MAX_RESULTS, Query
+from serai.imaging.search.rows import rows
 
 Attributes = dict[str, Any]
 
@@ -31,28 +29,6 @@ SERIES_ALWAYS: Final = tags(
 INSTANCE_ALWAYS: Final = tags(
     "00080016 00080018 00083002 00200013 00280008 00280010 00280011 00280100"
 )
-TABLES: Final = {
-    Level.STUDY: "imaging_study s",
-    Level.SERIES: "imaging_study s JOIN imaging_series e ON e.study_uid = s.uid",
-    Level.INSTANCE: """imaging_study s JOIN imaging_series e ON e.study_uid = s.uid
-        JOIN imaging_instance i ON i.study_uid = e.study_uid AND i.series_uid = e.uid""",
-}
-COLUMNS: Final = {
-    Level.STUDY: f"s.attributes::text, s.modalities, {COUNTED}",
-    Level.SERIES: """s.attributes::text, e.attributes::text, s.uid, e.uid,
-        (SELECT count(*) FROM imaging_instance c
-         WHERE c.study_uid = e.study_uid AND c.series_uid = e.uid)""",
-    Level.INSTANCE: "s.attributes::text, e.attributes::text, i.metadata, s.uid, e.uid, i.uid",
-}
-# The same order on every page, whatever arrives between them is at most one page's matter.
-ORDER: Final = {
-    Level.STUDY: "s.study_date DESC NULLS LAST, s.uid",
-    Level.SERIES: "s.study_date DESC NULLS LAST, s.uid, e.number NULLS LAST, e.uid",
-    Level.INSTANCE: """s.study_date DESC NULLS LAST, s.uid, e.number NULLS LAST, e.uid,
-        i.number NULLS LAST, i.uid""",
-}
-VISIBLE: Final = """EXISTS (SELECT 1 FROM fhir_resource r
-    WHERE r.type = 'ImagingStudy' AND r.id = s.resource AND NOT r.deleted AND {clause})"""
 PATH_TAGS: Final = {"study": "0020000D", "series": "0020000E"}
 
 
@@ -68,7 +44,7 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
             if name in PATH_TAGS
         ]
         query = parse(level, addressed, request.query_params.multi_items())
-        found = await _rows(request, query, actor)
+        found = await rows(request.app.state.db, query, actor)
         shown = _shown(query, {name for name, _ in addressed})
         root = dicomweb_root(request)
         objects = [_object(level, row, shown, root) for row in found[: query.limit]]
@@ -79,32 +55,6 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
         return response
 
     return handle
-
-
-def visible(actor: Actor) -> tuple[str, dict[str, Any]]:
-    """Condition on `s`: its ImagingStudy is visible to the actor."""
-    clause, values = visibility.clause(actor, "r")
-    # Whoever sees everything needs no look at the resource: it stays while pictures do.
-    return ("TRUE", {}) if clause == "TRUE" else (VISIBLE.format(clause=clause), values)
-
-
-async def _rows(request: Request, query: Query, actor: Actor) -> list[tuple[Any, ...]]:
-    """One row more than asked for, to know whether there is more."""
-    written = conditions(query.filters)
-    seen, values = visible(actor)
-    level = query.level
-    statement = (
-        f"SELECT {COLUMNS[level]} FROM {TABLES[level]} WHERE {written.sql} AND {seen} "  # noqa: S608
-        f"ORDER BY {ORDER[level]} LIMIT %(limit)s OFFSET %(offset)s"
-    )
-    bounds = {"limit": query.limit + 1, "offset": query.offset}
-    async with (
-        request.app.state.db.connection() as connection,
-        connection.cursor(binary=True) as cursor,
-    ):
-        await cursor.execute(statement.encode(), {**written.parameters, **values, **bounds})
-        rows: list[tuple[Any, ...]] = await cursor.fetchall()
-        return rows
 
 
 def _shown(query: Query, addressed: set[str]) -> Callable[[str], bool]:

@@ -2,62 +2,83 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from io import BytesIO
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import dcmread
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
-from serai.imaging.rendering.native import UNDECODABLE
+from serai.imaging.dataset.model_json import Attributes
+from serai.imaging.rendering import grey
+from serai.imaging.rendering.description import Frame
+from serai.imaging.rendering.lookup import eight_bits
 from serai.imaging.rendering.wish import FORMATS, Wish
-from serai.kernel.errors import Unsupported
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Each line as its difference from the one above: a third of the time and size of none.
+UP = 2
 
 
-def render(content: bytes, wish: Wish) -> bytes:
-    """One frame of a Part 10 object as an image file."""
-    data_set = dcmread(BytesIO(content))
-    if "PixelData" not in data_set:
-        raise Unsupported("rendering.no-pixels")
-    try:
-        picture = Image.fromarray(_shown(data_set, wish))
-    except UNDECODABLE as error:
-        raise Unsupported("rendering.undecodable") from error
+def drawn(frame: Frame, photometric: str, attributes: Attributes, wish: Wish) -> NDArray[Any]:
+    """Eight-bit grey or RGB."""
+    if frame.ndim == 3:
+        return _rgb(eight_bits(frame), photometric)
+    window = wish.window or grey.window_of(attributes, wish.frame)
+    scale = grey.scale_of(attributes, wish.frame)
+    return grey.shown(frame, scale, window, inverted=photometric == "MONOCHROME1")
+
+
+def as_file(pixels: NDArray[Any], wish: Wish) -> bytes:
+    """The picture, cropped and sized as wished, as an image file."""
+    if wish.region:
+        pixels = _cropped(pixels, wish.region)
     if wish.size:
+        picture = Image.fromarray(pixels)
         picture.thumbnail(wish.size)
+        pixels = np.asarray(picture)
+    if wish.media_type == "image/jpeg":
+        return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(pixels), wish.quality))
+    if wish.media_type == "image/png":
+        return _png(pixels)
     written = BytesIO()
-    options: dict[str, Any] = {"quality": wish.quality} if wish.media_type != "image/png" else {}
-    picture.save(written, FORMATS[wish.media_type], **options)
+    options = {"quality": wish.quality} if wish.media_type == "image/webp" else {}
+    Image.fromarray(pixels).save(written, FORMATS[wish.media_type], **options)
     return written.getvalue()
 
 
-def _shown(data_set: Any, wish: Wish) -> NDArray[np.uint8]:
-    pixels = pixel_array(data_set, index=wish.frame)
-    kind = data_set.PhotometricInterpretation
-    if kind == "PALETTE COLOR":
-        return _to_eight_bits(apply_color_lut(pixels, data_set), data_set)
-    if pixels.ndim == 3:
-        return _to_eight_bits(pixels, data_set)
-    values = apply_modality_lut(pixels, data_set).astype(np.float32)
-    if wish.window is None and ("VOILUTSequence" in data_set or "WindowCenter" in data_set):
-        # Needs the integers a lookup table is indexed by.
-        values = apply_voi_lut(apply_modality_lut(pixels, data_set), data_set).astype(np.float32)
-        low, high = float(values.min()), float(values.max())
-    elif wish.window:
-        centre, width = wish.window
-        low, high = centre - width / 2, centre + width / 2
-    else:
-        low, high = float(values.min()), float(values.max())
-    grey: NDArray[np.uint8] = np.clip(
-        (values - low) * (255.0 / max(high - low, 1e-6)), 0, 255
-    ).astype(np.uint8)
-    return 255 - grey if kind == "MONOCHROME1" else grey
+def _rgb(colours: NDArray[np.uint8], photometric: str) -> NDArray[Any]:
+    if not photometric.startswith("YBR_FULL"):
+        return colours
+    return np.asarray(Image.fromarray(colours, "YCbCr").convert("RGB"))
 
 
-def _to_eight_bits(colours: NDArray[Any], data_set: Any) -> NDArray[np.uint8]:
-    if colours.dtype == np.uint8:
-        return colours.astype(np.uint8, copy=False)
-    bits = max(int(colours.dtype.itemsize) * 8, int(data_set.BitsAllocated))
-    return (colours.astype(np.uint32) >> (bits - 8)).astype(np.uint8)
+def _cropped(pixels: NDArray[Any], region: tuple[int, int, int, int]) -> NDArray[Any]:
+    """`x, y, width, height`; a negative extent turns the picture over (PS3.18 §8.3.5.1.3)."""
+    x, y, width, height = region
+    cut = pixels[y : y + abs(height), x : x + abs(width)]
+    cut = cut if cut.size else pixels
+    return cut[:: -1 if height < 0 else 1, :: -1 if width < 0 else 1]
+
+
+def _png(pixels: NDArray[Any]) -> bytes:
+    """Eight-bit grey or RGB, https://www.w3.org/TR/png-3/."""
+    height, width = pixels.shape[:2]
+    samples = pixels.shape[2] if pixels.ndim == 3 else 1
+    lines = np.ascontiguousarray(pixels).reshape(height, width * samples)
+    filtered = np.empty((height, width * samples + 1), np.uint8)
+    filtered[:, 0] = UP
+    filtered[0, 1:] = lines[0]
+    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+    shape = struct.pack(">LLBBBBB", width, height, 8, 2 if samples == 3 else 0, 0, 0, 0)
+    data = imagecodecs.deflate_encode(filtered.tobytes(), 1)
+    chunks = ((b"IHDR", shape), (b"IDAT", bytes(data)), (b"IEND", b""))
+    return PNG_SIGNATURE + b"".join(_chunk(name, content) for name, content in chunks)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(name))
+    return struct.pack(">L", len(content)) + name + content + struct.pack(">L", check)

@@ -6,6 +6,22 @@ from dataclasses import dataclass
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 DEFAULT_QUALITY = 90
+LINEAR, LINEAR_EXACT, SIGMOID = "LINEAR", "LINEAR_EXACT", "SIGMOID"
+FUNCTIONS = (LINEAR, LINEAR_EXACT, SIGMOID)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The grey values that are told apart, and how."""
+
+    centre: float
+    width: float
+    function: str = LINEAR
+
+    @classmethod
+    def around(cls, low: float, high: float) -> Window:
+        """From black at `low` to white at `high`."""
+        return cls((low + high) / 2, max(high - low, 1e-6), LINEAR_EXACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +30,7 @@ class Wish:
 
     media_type: str = "image/jpeg"
     frame: int = 0
-    window: tuple[float, float] | None = None
+    window: Window | None = None
     size: tuple[int, int] | None = None
+    region: tuple[int, int, int, int] | None = None
     quality: int = DEFAULT_QUALITY

@@ -1,4 +1,4 @@
-"""The attributes QIDO-RS can search by, and how each is matched (PS3.18 §10.6, PS3.4 §C.2.2.2)."""
+"""Attributes that can be searched by, and how each is matched (PS3.18 §10.6, PS3.4 §C.2.2.2)."""
 
 from __future__ import annotations
 

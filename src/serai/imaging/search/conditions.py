@@ -1,4 +1,4 @@
-"""QIDO-RS filters as SQL: one condition each, values only ever as parameters."""
+"""Filters as SQL: one condition each, values only ever as parameters."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from serai.imaging.archive.index import as_date
 from serai.imaging.dataset.names import fold_group
-from serai.imaging.dicomweb.keys import Match
-from serai.imaging.dicomweb.query import Filter
+from serai.imaging.search.keys import Match
+from serai.imaging.search.query import Filter
 from serai.kernel.errors import Malformed
 
 NAME_COLUMNS = ("s.name_alphabetic", "s.name_ideographic", "s.name_phonetic")

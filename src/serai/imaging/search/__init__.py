@@ -1,0 +1,1 @@
+"""Finding what the archive holds: keys, conditions, visibility; one way for every protocol."""
