@@ -182,7 +182,7 @@ def test_a_query_can_be_cancelled(listener: Listener) -> None:
     send(listener, *(a_picture(PatientID="MANY") for _ in range(60)))
     keys = {"QueryRetrieveLevel": "STUDY", "PatientID": "MANY"}
     with associated(listener, "STATION", STUDY_ROOT) as association:
-        statuses = []
+        statuses: list[int] = []
         responses = association.send_c_find(as_data_set(keys), STUDY_ROOT, msg_id=7)
         for status, _ in responses:
             if not statuses:
