@@ -85,6 +85,11 @@ class Blobs:
             found = await obstore.get_async(self._store, _key(digest))
             return (await found.bytes_async()).to_bytes()
 
+    def local(self, digest: str) -> Path | None:
+        """The object as a file on this machine, if that is where it is kept."""
+        path = self._folder / _key(digest) if self._folder else None
+        return path if path and path.exists() else None
+
     async def get_range(self, digest: str, start: int, length: int) -> bytes:
         """Bytes from `start`, fewer than `length` at the object's end."""
         with _storage_errors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +11,17 @@ import structlog
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 
-from serai.imaging.archive import Archive, Intake, receive
+from serai.imaging import reasons
+from serai.imaging.archive import Intake, receive
 from serai.imaging.dataset import part10
 from serai.imaging.dimse import sockets, status
-from serai.imaging.dimse.loop import LoopThread
-from serai.imaging.dimse.peers import Peer, calling_peer
+from serai.imaging.dimse.exchange import Exchange, House
+from serai.imaging.dimse.peers import Peer, Service, calling_peer
+from serai.imaging.dimse.services import BY_UID, OWN
+from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import Malformed, SeraiError
-from serai.platform.db import Database
+from serai.kernel.errors import Forbidden, Malformed, SeraiError
+from serai.platform import audit
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +43,9 @@ class _Open:
 class Associations:
     """The handlers pynetdicom calls, each in its association's own thread."""
 
-    def __init__(self, loop: LoopThread, db: Database, archive: Archive) -> None:
-        self._loop = loop
-        self._db = db
-        self._archive = archive
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._loop = house.loop
         self._open: dict[Any, _Open] = {}
 
     @property
@@ -56,7 +59,33 @@ class Associations:
         ]
 
     def _connected(self, event: evt.Event) -> None:
-        sockets.tune(event.assoc.dul.socket)
+        association = event.assoc
+        sockets.tune(association.dul.socket)
+        theirs = association._serve_request  # noqa: SLF001 - the one door of every request
+
+        def serve(request: Any, context_id: int) -> None:
+            if not self._served_here(association, request, context_id):
+                theirs(request, context_id)
+
+        association._serve_request = serve  # noqa: SLF001
+
+    def _served_here(self, association: Any, request: Any, context_id: int) -> bool:
+        """Answer a request of a service of our own; False leaves it to pynetdicom."""
+        context = next(
+            (each for each in association.accepted_contexts if each.context_id == context_id), None
+        )
+        service = OWN.get((type(request), str(context.abstract_syntax))) if context else None
+        if service is None or not request.is_valid_request:
+            return False
+        peer = self._open[association].peer
+        exchange = Exchange(self._house, peer, association, request, context)
+        association.dimse.cancel_req.clear()
+        association._is_paused = True  # noqa: SLF001 - sub-operations wait for answers themselves
+        try:
+            _answered(exchange, service)
+        finally:
+            association._is_paused = False  # noqa: SLF001
+        return True
 
     def _requested(self, event: evt.Event) -> None:
         """Deny by default: a calling AE title nobody configured is turned away, and logged."""
@@ -68,11 +97,22 @@ class Associations:
             event.assoc.acse.send_reject(*CALLING_AE_NOT_RECOGNISED)
             event.assoc.kill()
             return
-        self._open[event.assoc] = _Open(peer, self._archive.intake(self._db, peer.actor))
+        acceptor = event.assoc.acceptor
+        acceptor.supported_contexts = [
+            each for each in acceptor.supported_contexts if _may(peer, str(each.abstract_syntax))
+        ]
+        house = self._house
+        self._open[event.assoc] = _Open(peer, house.archive.intake(house.db, peer.actor))
 
     async def _peer(self, title: str, address: str) -> Peer | None:
-        async with self._db.connection() as connection:
-            return await calling_peer(connection, title, address)
+        async with self._house.db.transaction() as tx:
+            peer = await calling_peer(tx, title, address)
+            if peer is None:
+                stranger = Actor(f"dimse:{title}", Kind.MACHINE, f"{title} {address}", "stranger")
+                await audit.record(
+                    tx, actor=stranger, act="dicom.associate", at=utc_now(), outcome="refused"
+                )
+            return peer
 
     def _echo(self, _: evt.Event) -> Dataset:
         return status.success()
@@ -81,6 +121,8 @@ class Associations:
         """C-STORE: acknowledged when the bytes and their index row are durable."""
         association = self._open[event.assoc]
         try:
+            if Service.STORE not in association.peer.services:
+                raise Forbidden("dimse.not-allowed")
             content = _as_file(event, association.peer.ae_title)
             received = receive(content)
             if received.instance.uid != event.request.AffectedSOPInstanceUID:
@@ -117,3 +159,20 @@ def _as_file(event: evt.Event, source: str) -> bytes:
         source=source,
     )
     return head + bytes(request.DataSet.getbuffer())
+
+
+def _may(peer: Peer, sop_class: str) -> bool:
+    """Whether a context of the class is accepted from this peer; deny by default."""
+    served = BY_UID.get(sop_class)
+    return served is not None and (served.service is None or served.service in peer.services)
+
+
+def _answered(exchange: Exchange, service: Callable[[Exchange], None]) -> None:
+    try:
+        service(exchange)
+    except SeraiError as error:
+        log.warning("dimse.refused", ae_title=exchange.peer.ae_title, error=error.key)
+        exchange.refuse(reasons.failure(error), error.details)
+    except Exception:
+        exchange.association.abort()
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -10,13 +11,15 @@ from typing import Self
 
 import structlog
 from pynetdicom import AE, _config
-from pynetdicom.sop_class import Verification
-from pynetdicom.transport import ThreadedAssociationServer
 
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import Archive
+from serai.imaging.dimse import tls
+from serai.imaging.dimse.accepting import Acceptor
 from serai.imaging.dimse.associations import Associations
+from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.loop import LoopThread
+from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Unavailable
 from serai.platform.blobs import Blobs
@@ -25,7 +28,7 @@ from serai.platform.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-MAX_ASSOCIATIONS = 100
+MAX_ASSOCIATIONS = 256
 # Larger PDUs mean fewer turns of pynetdicom's state machine per object.
 MAX_PDU = 1 << 17
 ACSE_TIMEOUT_S = 30
@@ -50,7 +53,11 @@ class Listener:
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return int(self._servers[0].server_address[1])
+
+    @property
+    def tls_port(self) -> int:
+        return int(self._servers[1].server_address[1])
 
     def __enter__(self) -> Self:
         self._loop.start()
@@ -67,7 +74,8 @@ class Listener:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
+        for server in self._servers:
+            server.shutdown()
         for association in self._ae.active_associations:
             association.abort()
             association.join(ABORT_WITHIN_S)
@@ -79,18 +87,34 @@ class Listener:
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
         archive = Archive(FhirStore(), Blobs(settings.home, settings.blobs))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
-        associations = Associations(self._loop, self._db, archive)
+        associations = Associations(House(settings, self._loop, self._db, archive))
         self._ae = _application_entity(settings.ae_title)
+        self._servers: list[Acceptor] = []
         try:
-            self._server: ThreadedAssociationServer = self._ae.start_server(
-                (settings.dimse_host, settings.dimse_port),
-                block=False,
+            self._listen(settings.dimse_port, None, associations)
+            if settings.dimse_tls_port is not None:
+                self._listen(settings.dimse_tls_port, tls.server_context(settings), associations)
+        except BaseException:
+            for server in self._servers:
+                server.shutdown()
+            self._loop.run(self._db.close())
+            raise
+        log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
+
+    def _listen(
+        self, port: int, security: ssl.SSLContext | None, associations: Associations
+    ) -> None:
+        try:
+            server: Acceptor = self._ae.make_server(
+                (self._settings.dimse_host, port),
+                ssl_context=security,
                 evt_handlers=associations.handlers,
+                server_class=Acceptor,
             )
         except OSError as error:
-            self._loop.run(self._db.close())
-            raise Unavailable("dimse.port-taken", port=settings.dimse_port) from error
-        log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
+            raise Unavailable("dimse.port-taken", port=port) from error
+        server.start()
+        self._servers.append(server)
 
 
 def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
@@ -112,5 +136,6 @@ def _application_entity(title: str) -> AE:
     entity.acse_timeout = ACSE_TIMEOUT_S
     entity.dimse_timeout = NETWORK_TIMEOUT_S
     entity.network_timeout = NETWORK_TIMEOUT_S
-    entity.add_supported_context(Verification)
+    for served in SERVED:
+        entity.add_supported_context(served.uid, list(TRANSFER_SYNTAXES))
     return entity
