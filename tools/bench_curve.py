@@ -24,8 +24,9 @@ from typing import TextIO
 import aiohttp
 import msgspec
 import psycopg
-from tools.bench import Cell, Node, measure, server
+from tools.bench import Cell, measure
 from tools.bench_curve_rows import Asker, Request
+from tools.bench_node import Node, server
 from tools.bench_plans import Plan, application
 from tools.bench_population import EACH, ORGANISATIONS, grow, organisation_id
 

@@ -24,9 +24,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from tools.bench import Node, server
 from tools.bench_curve_rows import Asker, Request
 from tools.bench_fhir import posting
+from tools.bench_node import Node, server
 from tools.bench_population import EACH, OBSERVATIONS, an_observation, grow, id_of
 
 from serai.platform.postgres import Cluster
