@@ -7,19 +7,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from pydicom import dcmread, dcmwrite
-from pydicom.uid import UID
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 
 from serai.imaging.archive.content import buffer_of
 from serai.imaging.dataset import part10
 from serai.imaging.dimse.exchange import House
-from serai.imaging.rendering.native import as_explicit_little_endian, can_decode
+from serai.imaging.rendering.native import can_decode
+from serai.imaging.rendering.transcoding import transcoded
 from serai.imaging.search.rows import StoredObject
 from serai.kernel.errors import Unavailable, Unsupported
 
@@ -93,22 +91,11 @@ def _data_set(house: House, found: StoredObject, syntax: str) -> Iterator[tuple[
         return
     content = house.loop.run(house.archive.blobs.get(found.blob))
     if syntax != found.transfer_syntax:
-        content = _in_syntax(content, syntax)
+        content = transcoded(content, syntax)
     with tempfile.NamedTemporaryFile() as copy:
         copy.write(content)
         copy.flush()
         yield Path(copy.name), part10.data_set_start(content)
-
-
-def _in_syntax(content: bytes, syntax: str) -> bytes:
-    explicit = as_explicit_little_endian(content)
-    if syntax == part10.EXPLICIT_VR_LITTLE_ENDIAN:
-        return explicit
-    data_set = dcmread(BytesIO(explicit))
-    data_set.file_meta.TransferSyntaxUID = UID(syntax)
-    written = BytesIO()
-    dcmwrite(written, data_set, implicit_vr=True, little_endian=True, enforce_file_format=True)
-    return written.getvalue()
 
 
 def _transmit(association: Any, request: C_STORE, context_id: int) -> None:
