@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from serai.fhir.http import socket as served
+from serai.fhir.subscriptions import queue
 from serai.kernel.clock import utc_now
 from serai.platform.auth.tokens import revoke_token
 
@@ -162,7 +164,7 @@ async def test_a_revoked_token_ends_its_sockets(node: Node) -> None:
             1008,
             "subscription.no-access",
         )
-        assert await waiting(node, id) == 1
+        await until(lambda: waits(node, id, 1))
 
 
 async def test_a_holder_with_fewer_rights_costs_the_others_nothing(node: Node) -> None:
@@ -257,6 +259,25 @@ async def test_replayed_letters_come_over_the_socket(node: Node) -> None:
             await client.post(f"Subscription/{id}/$replay")
             (event,) = stated(await hear_bundle(socket))["events"]
             assert event["focus"]["reference"].endswith(made)
+
+
+async def test_whoever_never_connects_is_given_up_and_the_events_are_kept(node: Node) -> None:
+    secret = await secret_of(node)
+    async with node.delivering(), worker(node) as one, one.http(secret) as client:
+        id = await created(client, of_topic(OBSERVATIONS))
+        await created(client, observation())
+        await until(lambda: waits(node, id, 1))
+        day = timedelta(days=1)
+        async with node.db.transaction() as tx:
+            await queue.prune(tx, utc_now(), dead_after=day)
+        assert await waiting(node, id) == 1
+        async with node.db.transaction() as tx:
+            await queue.prune(tx, utc_now() + day, dead_after=day)
+        answer = await client.get(f"Subscription/{id}/$dead-letters")
+        (letter,) = answer.json()["parameter"]
+        assert letter["part"][-1]["valueString"] == "subscription.nobody-connected"
+        answer = await client.get(f"Subscription/{id}/$events")
+        assert len(stated(answer.json())["events"]) == 1
 
 
 async def guess(socket: ClientConnection, times: int) -> None:
