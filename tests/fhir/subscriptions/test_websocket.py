@@ -21,10 +21,10 @@ from tests.fhir.subscriptions.workers import (
     worker,
 )
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serai.fhir.http import socket as served
-from serai.fhir.subscriptions import queue
+from serai.fhir.subscriptions import hub, queue
 from serai.kernel.clock import utc_now
 from serai.platform.auth.tokens import revoke_token
 
@@ -126,6 +126,22 @@ async def test_a_wrong_bearer_token_and_a_guesser_are_shown_out(node: Node) -> N
                 await guess(socket, 30)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1008
+
+
+async def test_whoever_binds_nothing_and_whoever_is_too_many_must_go(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "BIND_WITHIN", timedelta(seconds=0.5))
+    monkeypatch.setattr(hub, "MOST_SOCKETS", 1)
+    async with worker(node) as one:
+        async with one.socket() as idle:
+            with pytest.raises(InvalidStatus):
+                await one.socket()
+            with pytest.raises(ConnectionClosed):
+                await hear(idle, 5)
+        async with one.socket() as later:
+            await later.send("bind-with-token x")
+            assert json.loads(await hear(later))["resourceType"] == "OperationOutcome"
 
 
 async def test_what_the_subscriber_may_not_read_is_not_told(node: Node) -> None:
