@@ -71,6 +71,8 @@ MESSAGES: Final[Mapping[str, str]] = {
     "job.broke": "The work stopped with an error; it is in the server's log.",
     "job.failed": "The work failed: {reason}",
     "job.gave-up": "The work could not go on and can be resumed.",
+    "job.has-not-failed": "Only work that failed can be tried again.",
+    "job.is-over": "The work is over already.",
     "job.not-found": "There is no such job, or it is no longer kept.",
     "job.too-long": "The work was stopped because it took more than {hours} hours.",
     "lastn.cut": "Only the first {most} observations are shown; ask for fewer.",

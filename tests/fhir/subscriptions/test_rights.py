@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from tests.fhir.resources import observation, patient
 from tests.fhir.subscriptions.conftest import Node, created, ids, status_becomes
 from tests.fhir.subscriptions.conftest import subscription as wanting
 
+from serai.fhir.subscriptions import queue
+from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.platform.auth.accounts import create_account, disable_account
 
@@ -66,7 +69,7 @@ async def test_a_closed_account_is_told_nothing_more(node: Node, receivers: obje
             role="doctor",
             organisation="county",
         )
-    # No role of the staff may subscribe today; the rights at delivery are the account's own.
+    # No clinical role may subscribe; the rights at delivery are the account's own.
     client = node.client(replace(account.actor, scopes=frozenset({"user/*.crus"})))
     async with node.delivering():
         id = await created(client, wanting("Patient", receiver.url))
@@ -94,3 +97,46 @@ async def test_another_organisation_cannot_see_or_change_a_subscription(node: No
     assert (await city.get(f"Subscription/{id}")).status_code == 404
     assert (await city.get("Subscription")).json().get("entry") is None
     assert (await city.put(f"Subscription/{id}", json=asked | {"id": id})).status_code == 409
+
+
+@pytest.mark.parametrize("role", ["doctor", "expert", "desk"])
+async def test_clinical_roles_have_no_right_on_subscriptions(node: Node, role: str) -> None:
+    client = node.client(await staff(node, role))
+    asked = wanting("Organization", "https://example.org/")
+    assert (await client.post("Subscription", json=asked)).status_code == 403
+    assert (await client.get("Subscription")).status_code == 403
+
+
+async def test_an_administrator_keeps_the_own_organisations_subscriptions(node: Node) -> None:
+    county, city = await node.machine("county"), await node.machine("city")
+    asked = wanting("Observation", "https://example.org/hook")
+    ours = await created(node.client(county), asked)
+    theirs = await created(node.client(city), asked)
+    client = node.client(await staff(node, "admin"))
+    found = (await client.get("Subscription")).json()
+    assert [one["resource"]["id"] for one in found["entry"]] == [ours]
+    assert (await client.get(f"Subscription/{theirs}")).status_code == 404
+    # Switching is the administrator's, what patients' records say is not.
+    for status in ("off", "requested"):
+        said = (await client.get(f"Subscription/{ours}")).json() | {"status": status}
+        assert (await client.put(f"Subscription/{ours}", json=said)).status_code == 200
+    elsewhere = said | {"criteria": "Patient"}
+    assert (await client.put(f"Subscription/{ours}", json=elsewhere)).status_code == 403
+    assert (await client.post("Subscription", json=asked)).status_code == 403
+    async with node.db.connection() as connection:
+        one = await queue.listener(connection, ours)
+    assert one is not None
+    assert (one.subscriber, one.status) == (county.id, "requested")
+
+
+async def staff(node: Node, role: str) -> Actor:
+    async with node.db.transaction() as tx:
+        account = await create_account(
+            tx,
+            login=role,
+            password="a long enough secret",
+            name=role,
+            role=role,
+            organisation="county",
+        )
+    return account.actor

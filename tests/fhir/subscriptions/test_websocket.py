@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -20,9 +21,10 @@ from tests.fhir.subscriptions.workers import (
     worker,
 )
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serai.fhir.http import socket as served
+from serai.fhir.subscriptions import hub, queue
 from serai.kernel.clock import utc_now
 from serai.platform.auth.tokens import revoke_token
 
@@ -126,6 +128,22 @@ async def test_a_wrong_bearer_token_and_a_guesser_are_shown_out(node: Node) -> N
             assert closed.value.rcvd.code == 1008
 
 
+async def test_whoever_binds_nothing_and_whoever_is_too_many_must_go(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "BIND_WITHIN", timedelta(seconds=0.5))
+    monkeypatch.setattr(hub, "MOST_SOCKETS", 1)
+    async with worker(node) as one:
+        async with one.socket() as idle:
+            with pytest.raises(InvalidStatus):
+                await one.socket()
+            with pytest.raises(ConnectionClosed):
+                await hear(idle, 5)
+        async with one.socket() as later:
+            await later.send("bind-with-token x")
+            assert json.loads(await hear(later))["resourceType"] == "OperationOutcome"
+
+
 async def test_what_the_subscriber_may_not_read_is_not_told(node: Node) -> None:
     county, city = await secret_of(node, "county"), await secret_of(node, "city")
     async with (
@@ -162,7 +180,7 @@ async def test_a_revoked_token_ends_its_sockets(node: Node) -> None:
             1008,
             "subscription.no-access",
         )
-        assert await waiting(node, id) == 1
+        await until(lambda: waits(node, id, 1))
 
 
 async def test_a_holder_with_fewer_rights_costs_the_others_nothing(node: Node) -> None:
@@ -257,6 +275,25 @@ async def test_replayed_letters_come_over_the_socket(node: Node) -> None:
             await client.post(f"Subscription/{id}/$replay")
             (event,) = stated(await hear_bundle(socket))["events"]
             assert event["focus"]["reference"].endswith(made)
+
+
+async def test_whoever_never_connects_is_given_up_and_the_events_are_kept(node: Node) -> None:
+    secret = await secret_of(node)
+    async with node.delivering(), worker(node) as one, one.http(secret) as client:
+        id = await created(client, of_topic(OBSERVATIONS))
+        await created(client, observation())
+        await until(lambda: waits(node, id, 1))
+        day = timedelta(days=1)
+        async with node.db.transaction() as tx:
+            await queue.prune(tx, utc_now(), dead_after=day)
+        assert await waiting(node, id) == 1
+        async with node.db.transaction() as tx:
+            await queue.prune(tx, utc_now() + day, dead_after=day)
+        answer = await client.get(f"Subscription/{id}/$dead-letters")
+        (letter,) = answer.json()["parameter"]
+        assert letter["part"][-1]["valueString"] == "subscription.nobody-connected"
+        answer = await client.get(f"Subscription/{id}/$events")
+        assert len(stated(answer.json())["events"]) == 1
 
 
 async def guess(socket: ClientConnection, times: int) -> None:

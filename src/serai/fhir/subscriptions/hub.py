@@ -68,8 +68,8 @@ class Hub:
                     self._wake_all()
                     async for one in own.notifies():
                         id, _, number = one.payload.partition(" ")
-                        self._wake(id, int(number) if number else None)
-            except psycopg.OperationalError as error:
+                        self._wake(id, int(number) if number.isdecimal() else None)
+            except psycopg.Error as error:
                 log.warning("websockets wait for the database: %s", type(error).__name__)
             await asyncio.sleep(AGAIN_IN_S)
 

@@ -59,6 +59,7 @@ wording.add(
     {
         "job.broke": N_("The job broke; the server's log says why."),
         "job.gave-up": N_("The job was tried many times and given up."),
+        "job.too-long": N_("The job took more than %(hours)s hours and was stopped."),
         "job.cancelled": N_("The job is cancelled."),
         "job.resumed": N_("The job goes on."),
         "job.is-over": N_("The job is over already."),
