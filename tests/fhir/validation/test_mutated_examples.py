@@ -25,7 +25,7 @@ STRANGE = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 ACTS = st.sampled_from(["replace", "remove", "repeat", "wrap", "nest"])
-PROFILE = {
+PROFILE: dict[str, list[dict[str, Any]]] = {
     "Observation": [
         {"path": "Observation.component", "slicing": {
             "discriminator": [{"type": "pattern", "path": "code"}], "rules": "closed"}},
