@@ -75,6 +75,24 @@ CASES: list[tuple[str, list[Data], Data, list[Told]]] = [
         bundle("Group"),
         [("error", "too-few", "Bundle.entry[0].resource.id")],
     ),
+    (
+        "an invariant may begin with its type",
+        [
+            {
+                "path": "Patient",
+                "constraint": [
+                    {
+                        "key": "x-2",
+                        "severity": "error",
+                        "human": "is named",
+                        "expression": "Patient.name.exists() and %resource.name.count() = 1",
+                    }
+                ],
+            }
+        ],
+        {"resourceType": "Patient", "name": [{"family": "A"}]},
+        [],
+    ),
     ("an invariant knows its place", [PATIENT_IN_BUNDLE], bundle("Patient"), []),
     (
         "an invariant that fails",

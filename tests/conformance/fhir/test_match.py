@@ -10,7 +10,7 @@ from tests.fhir.resources import Data, as_json, doctor
 
 from serai.fhir import body
 from serai.fhir.operations.match.asking import CANDIDATES
-from serai.fhir.operations.match.scoring import grade, score
+from serai.fhir.operations.match.scoring import WEIGHTS, grade, score
 from serai.fhir.store import FhirStore, Write
 from serai.kernel.actor import serai_itself
 from serai.platform.db import Database
@@ -117,6 +117,26 @@ def test_of_the_labelled_pairs_precision_and_recall_hold() -> None:
     assert len(SAME) + len(OTHERS) >= 60
     assert len(hits) / len(SAME) >= 0.95, [pair for pair in SAME if pair not in hits]
     assert len(hits) / (len(hits) + len(wrong)) >= 0.95, wrong
+
+
+def test_a_name_that_one_side_lacks_does_not_speak_against_the_same_person() -> None:
+    one = person(("Neumann", "Michaela", "1915-11-11", F, ""))
+    other = person(("", "Michaela", "1915-11-11", F, ""))
+    assert grade(score(one, other), one, other) == "probable"
+    stranger = person(("", "Courtney", "1915-11-11", F, ""))
+    assert grade(score(one, stranger), one, stranger) == "possible"
+
+
+def test_a_slip_in_the_address_is_the_same_address() -> None:
+    lives = [{"line": ["8 Stanley Street"], "city": "Winston Hills"}]
+    slips = [{"line": ["8 Stanely Street"], "city": "Winston Hils"}]
+    elsewhere = [{"line": ["12 Pinkerton Circuit"], "city": "Winston Hills"}]
+    one = person(("Neumann", "Michaela", "", F, ""), address=lives)
+    same, other = (
+        score(one, person(("Neumann", "Michaela", "", F, ""), address=address))
+        for address in (slips, elsewhere)
+    )
+    assert same - other == WEIGHTS["address", "same"] - WEIGHTS["address", "other"]
 
 
 async def ask(fhir: httpx.AsyncClient, one: Person) -> Data:

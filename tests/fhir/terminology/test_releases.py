@@ -61,6 +61,42 @@ async def test_loinc_with_its_hierarchy_comes_in_and_again(db: Database, tmp_pat
     assert row == [('Sugar in "B"', False, True), ("Old thing", True, True)]
 
 
+async def test_loincs_answer_lists_are_value_sets(db: Database, tmp_path: Path) -> None:
+    folder = loinc_folder(tmp_path)
+    answers = folder / "AccessoryFiles" / "AnswerFile"
+    written(
+        answers / "AnswerList.csv",
+        "AnswerListId,AnswerListName,ExtDefinedYN,AnswerStringId,SequenceNumber,DisplayText\r\n"
+        "LL1-1,Yes or no,N,LA2-2,2,No\r\n"
+        "LL1-1,Yes or no,N,LA1-1,1,Yes\r\n"
+        "LL2-2,Only yes,N,LA1-1,1,Yes\r\n"
+        "LL3-3,Elsewhere,Y,,,\r\n",
+    )
+    written(
+        answers / "LoincAnswerListLink.csv",
+        "LoincNumber,LongCommonName,AnswerListId,AnswerListName\r\n9001-1,Sugar,LL1-1,Yes\r\n",
+    )
+    for _ in range(2):
+        assert await load_loinc(folder, db=db, version="2.80") == 6
+    async with db.connection() as connection:
+        listed = await expansion_codes(connection, f"{LOINC}/vs/LL1-1", most=9)
+        assert sorted(listed) == [(LOINC, "LA1-1"), (LOINC, "LA2-2")]
+        asked = [
+            (f"{LOINC}/vs/{name}", LOINC, "LA2-2") for name in ("LL1-1", "LL2-2", "LL3-3", "LL9-9")
+        ]
+        assert await members(connection, asked) == [True, False, None, None]
+        row = await (await connection.execute(
+            "SELECT 'answer-list=LL1-1' = ANY(facts), jsonb_array_length(properties)"
+            " FROM terminology_concept WHERE code = '9001-1'"
+        )).fetchone()  # fmt: skip
+        assert row == (True, 8)
+        kept = await (await connection.execute(
+            "SELECT head ->> 'title' FROM terminology_artifact WHERE kind = 'ValueSet'"
+            " AND origin = 'release' ORDER BY url"
+        )).fetchall()  # fmt: skip
+    assert kept == [("Yes or no",), ("Only yes",)]
+
+
 async def test_a_bad_line_is_named_and_nothing_is_loaded(db: Database, tmp_path: Path) -> None:
     file = written(tmp_path / "Loinc.csv", HEADER + '"9001-1","Sugar"\r\n')
     with pytest.raises(Invalid) as refused:
@@ -125,6 +161,24 @@ async def test_snomed_ct_comes_in_with_names_hierarchy_and_attributes(
             " FROM terminology_concept WHERE code = '73211009'"
         )).fetchone()  # fmt: skip
     assert row == ('Sweet "illness" (disorder)', True, True)
+
+
+async def test_snomed_cts_reference_sets_are_value_sets(db: Database, tmp_path: Path) -> None:
+    folder = rf2(tmp_path)
+    refset = "447562003"
+    member = f"\t20260101\t{{}}\t900000000000207008\t{refset}\t{{}}\r\n"
+    written(
+        folder / "Snapshot" / "Refset" / "Content" / "der2_Refset_SimpleSnapshot_INT_20260101.txt",
+        "id\teffectiveTime\tactive\tmoduleId\trefsetId\treferencedComponentId\r\n"
+        "a" + member.format(1, "73211009") + "b" + member.format(0, "404684003"),
+    )
+    for _ in range(2):
+        await load_snomed(folder, db=db, version="20260101")
+    async with db.connection() as connection:
+        url = f"{SNOMED}?fhir_vs=refset/{refset}"
+        assert await expansion_codes(connection, url, most=9) == [(SNOMED, "73211009")]
+        asked = [(url, SNOMED, "404684003"), (f"{SNOMED}?fhir_vs=refset/1", SNOMED, "73211009")]
+        assert await members(connection, asked) == [False, None]
 
 
 CLAML = """<?xml version="1.0" encoding="UTF-8"?>

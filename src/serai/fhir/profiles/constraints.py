@@ -33,6 +33,17 @@ def _nodes() -> Any:
     return import_module("fhirpathpy.engine.nodes").ResourceNode
 
 
+@cache
+def _resources() -> Any:
+    """Nodes of whole resources: the library knows their type by a path, and by a member where an
+    expression begins with it (``Patient.name``)."""
+
+    def member(self: Any, name: str) -> Any:
+        return self.data[name]
+
+    return type("Resource", (_nodes(),), {"__getitem__": member})
+
+
 def _has_value(values: list[Any]) -> bool:
     data = [getattr(one, "data", one) for one in values]
     return len(data) == 1 and data[0] is not None and not isinstance(data[0], dict)
@@ -98,4 +109,4 @@ def _context(node: Node, item: Item) -> Any:
 
 
 def _typed(resource: dict[str, Any]) -> Any:
-    return _nodes().create_node(resource, resource.get("resourceType"))
+    return _resources()(resource, resource.get("resourceType"))

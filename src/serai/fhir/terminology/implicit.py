@@ -3,6 +3,7 @@
 `http://snomed.info/sct?fhir_vs`, `…?fhir_vs=isa/[code]`, `…?fhir_vs=ecl/[expression]` for a
 single focus concept with one of the ECL operators, and `http://loinc.org/vs`, of which the
 answer lists (LL…) come with the release and are stored, and the parts (LP…) are hierarchies.
+SNOMED CT's `…?fhir_vs=refset/[id]` comes with the release and is stored too.
 """
 
 from __future__ import annotations

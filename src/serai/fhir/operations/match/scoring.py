@@ -40,6 +40,7 @@ WEIGHTS: Final[dict[tuple[str, str], float]] = {
 }
 CLOSE: Final = 0.92
 PARTLY: Final = 0.85
+ALIKE: Final = 0.85
 # Above each bound a grade of http://terminology.hl7.org/CodeSystem/match-grade.
 GRADES: Final = ((20.0, "certain"), (12.0, "probable"), (5.0, "possible"))
 PHONE_DIGITS: Final = 8
@@ -53,7 +54,7 @@ def score(one: Data, other: Data) -> float:
         "name": names(one, other),
         "gender": _plain(one.get("gender"), other.get("gender")),
         "phone": _sets(phones(one), phones(other)),
-        "address": _sets(places(one), places(other)),
+        "address": addresses(places(one), places(other)),
     }
     return math.fsum([WEIGHTS[field, how] for field, how in compared.items() if how is not None])
 
@@ -96,6 +97,14 @@ def places(patient: Data) -> set[str]:
         for one in patient.get("address") or ()
     )
     return {place for place in found if place}
+
+
+def addresses(one: set[str], other: set[str]) -> str | None:
+    """A slip of the pen is no other address."""
+    if not one or not other:
+        return None
+    alike = (DamerauLevenshtein.normalized_similarity(a, b) for a in one for b in other)
+    return "same" if max(alike) >= ALIKE else "other"
 
 
 def birth_dates(one: Any, other: Any) -> str | None:
@@ -145,6 +154,8 @@ def _names(one: tuple[str, str], other: tuple[str, str]) -> str:
         return "same"
     if one == other[::-1] or "".join(one) in ("".join(other), "".join(other[::-1])):
         return "swapped"
+    if [bool(part) for part in one] != [bool(part) for part in other]:
+        return _of_parts(one, other)
     straight = min(JaroWinkler.similarity(a, b) for a, b in zip(one, other, strict=True))
     crossed = min(JaroWinkler.similarity(a, b) for a, b in zip(one, other[::-1], strict=True))
     best = max(straight, crossed)
@@ -152,6 +163,12 @@ def _names(one: tuple[str, str], other: tuple[str, str]) -> str:
         return "close"
     same_family = bool(one[0]) and one[0] == other[0]
     return "partly" if best >= PARTLY or same_family else "other"
+
+
+def _of_parts(one: tuple[str, str], other: tuple[str, str]) -> str:
+    """A part that one side lacks says nothing; the one that both have says little."""
+    pairs = ((a, b) for a in one for b in other if a and b)
+    return "partly" if any(JaroWinkler.similarity(*pair) >= CLOSE for pair in pairs) else "other"
 
 
 def _plain(one: Any, other: Any) -> str | None:

@@ -45,7 +45,8 @@ JOIN_FACTS = """WITH said AS (
             AS facts,
             jsonb_agg(jsonb_build_object('code', property, 'valueCode', value)) AS properties
         FROM staged_fact GROUP BY code)
-    UPDATE staged_concept c SET facts = c.facts || s.facts, properties = s.properties
+    UPDATE staged_concept c SET facts = c.facts || s.facts,
+        properties = coalesce(c.properties, '[]') || s.properties
     FROM said s WHERE s.code = c.code"""
 COUNT = "SELECT count(*) FROM terminology_concept WHERE system = %s"
 

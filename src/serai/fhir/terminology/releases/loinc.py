@@ -6,6 +6,9 @@ DEPRECATED), SHORTNAME, LONG_COMMON_NAME and more.
 `AccessoryFiles/ComponentHierarchyBySystem/ComponentHierarchyBySystem.csv` (until 2.72 in
 `MultiAxialHierarchy`) has PATH_TO_ROOT, SEQUENCE, IMMEDIATE_PARENT, CODE, CODE_TEXT; its parents
 are parts (LP…), which become concepts too.
+`AccessoryFiles/AnswerFile/AnswerList.csv` lists the answers (LA…) of each answer list (LL…), the
+value set `http://loinc.org/vs/LL…`; those defined elsewhere have no answers here, and stay unknown.
+`LoincAnswerListLink.csv` beside it says which terms an answer list belongs to.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from serai.fhir.terminology.releases.listed import Listed, keep_listed
 from serai.fhir.terminology.releases.loading import Bad, Loading, concept, loading
 from serai.fhir.terminology.releases.tables import comma_separated
 from serai.fhir.terminology.staging import Concept
@@ -25,27 +29,39 @@ AXES = ("COMPONENT", "PROPERTY", "TIME_ASPCT", "SYSTEM", "SCALE_TYP", "METHOD_TY
 COLUMNS = ("LOINC_NUM", *AXES, "STATUS", "SHORTNAME", "LONG_COMMON_NAME")
 TREE = ("IMMEDIATE_PARENT", "CODE", "CODE_TEXT")
 TREES = ("ComponentHierarchyBySystem.csv", "MultiAxialHierarchy.csv")
+ANSWERS = ("AnswerListId", "AnswerListName", "AnswerStringId", "SequenceNumber", "DisplayText")
+LINKS = ("LoincNumber", "AnswerListId")
 INACTIVE = ("DEPRECATED", "DISCOURAGED")
 
 
 async def load_loinc(path: Path, *, db: Database, version: str) -> int:
     """How many codes; `path` is Loinc.csv or the folder of the release."""
-    table, tree = _files(path)
+    table = _table(path)
     system = {"url": URL, "version": version, "name": "LOINC", "valueSet": f"{URL}/vs"}
     async with loading(db, system) as one:
         await one.concepts(_terms(table, one.bad))
-        if tree is not None:
+        if tree := _beside(path, *TREES):
             await _place(one, tree)
+        if answers := _beside(path, "AnswerList.csv"):
+            await _answer(one, answers, version)
+        if links := _beside(path, "LoincAnswerListLink.csv"):
+            await one.facts(
+                (row["LoincNumber"], "answer-list", row["AnswerListId"])
+                for _, row in comma_separated(links, LINKS, one.bad)
+            )
     return one.total
 
 
-def _files(path: Path) -> tuple[Path, Path | None]:
-    if path.is_file():
-        return path, None
-    table = next(path.rglob("Loinc.csv"), None)
+def _table(path: Path) -> Path:
+    table = path if path.is_file() else next(path.rglob("Loinc.csv"), None)
     if table is None:
         raise Invalid("terminology.not-this-format", file=path.name, missing=["Loinc.csv"])
-    return table, next((found for name in TREES for found in path.rglob(name)), None)
+    return table
+
+
+def _beside(path: Path, *names: str) -> Path | None:
+    """Another file of the release, where `path` is its folder."""
+    return next((found for name in names for found in path.rglob(name)), None)
 
 
 def _terms(table: Path, bad: Bad) -> Iterator[Concept]:
@@ -75,3 +91,25 @@ async def _place(one: Loading, tree: Path) -> None:
         for _, row in comma_separated(tree, TREE, Bad())
         if row["IMMEDIATE_PARENT"]
     )
+
+
+async def _answer(one: Loading, file: Path, version: str) -> None:
+    """An answer has a place in many lists, and is one concept."""
+    texts: dict[str, str] = {}
+    for _, row in comma_separated(file, ANSWERS, one.bad):
+        if row["AnswerStringId"]:
+            texts.setdefault(row["AnswerStringId"], row["DisplayText"])
+    await one.concepts(
+        concept(code, text, 2_000_000 + at) for at, (code, text) in enumerate(texts.items())
+    )
+    await keep_listed(one.tx, URL, version, lambda: _answers(file))
+
+
+def _answers(file: Path) -> Iterator[Listed]:
+    for line, row in comma_separated(file, ANSWERS, Bad()):
+        if row["AnswerStringId"]:
+            number = row["SequenceNumber"]
+            yield Listed(
+                f"{URL}/vs/{row['AnswerListId']}", row["AnswerListName"], row["AnswerStringId"],
+                None, int(number) if number.isascii() and number.isdecimal() else line,
+            )  # fmt: skip

@@ -5,6 +5,9 @@ active, moduleId, definitionStatusId), `sct2_Description_Snapshot*` (…, concep
 typeId, term, caseSignificanceId), one or several by language, and
 `sct2_Relationship_Snapshot_*` (…, sourceId, destinationId, relationshipGroup, typeId, …), the
 inferred view. An is-a relationship has the type 116680003; every other is a property.
+`Snapshot/Refset/Content` may hold simple reference sets, `der2_Refset_*Snapshot*` (…, active,
+moduleId, refsetId, referencedComponentId): each the value set `…sct?fhir_vs=refset/[refsetId]`
+(R4 §4.3.13.1).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from serai.fhir.terminology.releases.listed import Listed, keep_listed
 from serai.fhir.terminology.releases.loading import Bad, Loading, concept, loading
 from serai.fhir.terminology.releases.tables import tab_separated
 from serai.fhir.terminology.staging import Concept
@@ -27,6 +31,7 @@ PRIMITIVE = "900000000000074008"
 
 CONCEPT = ("id", "active", "moduleId", "definitionStatusId")
 DESCRIPTION = ("active", "conceptId", "languageCode", "typeId", "term")
+MEMBER = ("active", "refsetId", "referencedComponentId")
 RELATIONSHIP = ("active", "sourceId", "destinationId", "typeId")
 
 
@@ -39,6 +44,9 @@ async def load_snomed(path: Path, *, db: Database, version: str) -> int:
         for name, load in (("Description", _describe), ("Relationship", _relate)):
             for file in _files(path, f"sct2_{name}_Snapshot"):
                 await load(one, file)
+        # Read twice; a bad line is named once.
+        bad = [Bad(), one.bad]
+        await keep_listed(one.tx, URL, version, lambda: _members(path, bad.pop()))
     return one.total
 
 
@@ -83,3 +91,11 @@ async def _relate(one: Loading, file: Path) -> None:
         for _, row in tab_separated(file, RELATIONSHIP, Bad())
         if row["active"] == "1" and row["typeId"] != IS_A
     )
+
+
+def _members(path: Path, bad: Bad) -> Iterator[Listed]:
+    for file in sorted(path.rglob("der2_Refset_*Snapshot*.txt")):
+        for line, row in tab_separated(file, MEMBER, bad):
+            if row["active"] == "1":
+                url = f"{URL}?fhir_vs=refset/{row['refsetId']}"
+                yield Listed(url, None, row["referencedComponentId"], None, line)
