@@ -55,11 +55,13 @@ def ward() -> Iterator[Data]:
                 )  # fmt: skip
 
 
-async def plan(connection: Connection, address: str, actor: Actor) -> dict[str, Any]:
+async def plan(
+    connection: Connection, address: str, actor: Actor, *, walk: bool = False
+) -> dict[str, Any]:
     kind, _, query = address.partition("?")
     pairs = [(name, value) for name, _, value in (p.partition("=") for p in query.split("&"))]
     asked = await resolved(connection, parse(kind, pairs, now=NOON), actor)
-    statement, values = page_statement(asked, actor)
+    statement, values = page_statement(asked, actor, walk=walk)
     explained = await connection.execute(
         f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values
     )
@@ -161,3 +163,24 @@ async def test_a_search_by_measured_value_starts_from_the_few_or_stops_with_the_
                 assert found["Actual Rows"] == rows, value
                 assert walked(found) <= {"fhir_share"}, (value, actor.name)
                 assert pages < MOST_PAGES, (value, actor.name, pages)
+
+
+async def test_the_first_page_of_everything_in_order_stops_when_it_is_full(
+    db: Database, store: FhirStore
+) -> None:
+    async with db.transaction() as tx:
+        made = [
+            patient(f"Fam{n}", id=f"p{n:04d}", birthDate=f"{1900 + n % 90}") for n in range(2400)
+        ]
+        writes = [Write("PUT", "Patient", one["id"], body.of(one)) for one in made]
+        await store.write(tx, writes, actor=COUNTY, now=NOON)
+    async with db.connection() as connection:
+        await connection.execute("ANALYZE")
+        for order in ("birthdate", "-birthdate", "family", "-family", "-family,birthdate"):
+            for actor in (COUNTY, serai_itself):
+                asked = f"Patient?_sort={order}&_count=10"
+                found = await plan(connection, asked, actor, walk=True)
+                pages = found["Shared Hit Blocks"] + found["Shared Read Blocks"]
+                assert found["Actual Rows"] == 11, order
+                assert walked(found) <= {"fhir_share"}, (order, actor.name)
+                assert pages < MOST_PAGES, (order, actor.name, pages)

@@ -97,7 +97,9 @@ def _resource(kind: str) -> dict[str, Any]:
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
         "conditionalDelete": "multiple",
-        "referencePolicy": ["literal", "local"],
+        # References to other servers, by identifier only, and to what is not there (yet) are kept
+        # as sent: none is resolved or enforced, except on delete and inside a transaction.
+        "referencePolicy": ["literal", "logical"],
         "searchInclude": sorted(references),
         "searchRevInclude": sorted(_pointing_to(kind)),
         "searchParam": [

@@ -7,8 +7,11 @@ the first; above MOST_SORTED the walk of an index takes over, or the search is r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
+
+from psycopg import AsyncClientCursor
 
 from serai.fhir.search import walking
 from serai.fhir.search.links import is_narrow
@@ -29,10 +32,25 @@ async def within_time(
     connection: Connection, statement: str, values: Mapping[str, Any]
 ) -> list[Row]:
     """All rows; a statement that takes too long is stopped where it runs."""
+    async with _limited():
+        cursor = await connection.execute(statement, values, binary=True)
+        return await cursor.fetchall()
+
+
+async def planned_for(
+    connection: Connection, statement: str, values: Mapping[str, Any]
+) -> list[Row]:
+    """The same, planned anew with these values in sight, which tell how many rows to expect."""
+    async with _limited(), AsyncClientCursor(connection) as cursor:
+        await cursor.execute(statement, values)
+        return await cursor.fetchall()
+
+
+@asynccontextmanager
+async def _limited() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(LONGEST_S):
-            cursor = await connection.execute(statement, values, binary=True)
-            return await cursor.fetchall()
+            yield
     except TimeoutError as error:
         raise TooLarge("search.too-long", most=LONGEST_S) from error
 

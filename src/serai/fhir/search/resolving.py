@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serai.fhir.search.bounded import within_time
+from serai.fhir.search.bounded import planned_for, within_time
 from serai.fhir.search.extract import references
 from serai.fhir.search.keys import is_local
 from serai.fhir.search.links import Tested, is_narrow
@@ -30,6 +30,8 @@ from serai.platform.db import Connection
 
 # Up to here the far end of a link counts as few.
 FEW = 500
+# Where there are more, none is fetched.
+FEW_IDS = f"SELECT array_agg(f.id) FROM ({{found}}) AS f HAVING count(*) <= {FEW}"  # noqa: S608
 
 
 async def resolved(connection: Connection, query: Query, actor: Actor) -> Query:
@@ -58,10 +60,11 @@ class Resolving:
             if not isinstance(test, Quantities | Together):
                 continue
             bound = Parameters()
-            statement = f"{value_rows(query.type, test, bound)} LIMIT {FEW + 1}"
-            rows = await self._rows(statement, bound)
-            if len(rows) <= FEW:
-                few = Ids(tuple(sorted({str(id) for (id,) in rows})))
+            found = f"{value_rows(query.type, test, bound)} LIMIT {FEW + 1}"
+            asked = FEW_IDS.format(found=found)
+            rows = await planned_for(self.connection, asked, bound.values)
+            if rows:
+                few = Ids(tuple(sorted(set(rows[0][0] or ()))))
                 before, after = query.conditions[:position], query.conditions[position + 1 :]
                 return replace(query, conditions=(*before, few, *after))
         return query
