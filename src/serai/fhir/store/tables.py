@@ -115,17 +115,36 @@ UPDATE fhir_resource r SET keys = i.keys, patients = i.patients
 FROM incoming i WHERE r.type = i.type AND r.id = i.id"""  # noqa: S608
 
 
+# What a statement carries is in memory several times until it is sent.
+MOST_AT_ONCE = 1000
+
+
 async def write(
     tx: Connection, statement: str, rows: Sequence[Row], *, act: str, actor: Actor
 ) -> dict[tuple[str, str], str | None]:
-    """Writes all rows in one round trip; returns the owner each got."""
-    values = _values(rows) | {
+    """Writes all rows in one round trip, or very many in some; returns the owner each got."""
+    said = {
         "act": act,
         "actor": actor.id,
         "actor_name": actor.name,
         "organisation": actor.organisation,
     }
-    cursor = await tx.execute(statement, values)
+    if len(rows) <= MOST_AT_ONCE:
+        return await _write(tx, statement, rows, said)
+    # In the order in which one statement would lock them.
+    ordered = sorted(rows, key=lambda row: (row.stored.type, row.stored.id))
+    owners: dict[tuple[str, str], str | None] = {}
+    async with tx.transaction():
+        for first in range(0, len(ordered), MOST_AT_ONCE):
+            some = ordered[first : first + MOST_AT_ONCE]
+            owners |= await _write(tx, statement, some, said)
+    return owners
+
+
+async def _write(
+    tx: Connection, statement: str, rows: Sequence[Row], said: dict[str, Any]
+) -> dict[tuple[str, str], str | None]:
+    cursor = await tx.execute(statement, _values(rows) | said)
     return {(kind, id): owner for kind, id, owner in await cursor.fetchall()}
 
 
