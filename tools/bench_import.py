@@ -17,7 +17,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -158,7 +157,7 @@ def by_file(path: Path) -> Watched:
     """`serai import PATH` beside a running database."""
     with tempfile.TemporaryDirectory(prefix="serai-bench-") as home:
         environment = {**os.environ, "SERAI_HOME": home}
-        token = [BIN / "serai", "token", "--scope", "system/*.r", "--ttl", "1h"]
+        token = [str(BIN / "serai"), "token", "--scope", "system/*.r", "--ttl", "1h"]
         subprocess.run(token, env=environment, check=True, stdout=subprocess.DEVNULL)
         with Cluster(Path(home)) as cluster:
             postmaster = int((cluster.data / "postmaster.pid").read_text().partition("\n")[0])
@@ -227,4 +226,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

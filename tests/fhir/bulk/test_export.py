@@ -246,3 +246,35 @@ async def test_20_000_resources_come_in_several_files_each_once(node: Node) -> N
             line for one in files for line in (await client.get(one["url"])).content.splitlines()
         ]
     assert len(set(seen)) == 20_000
+
+
+ELEMENTS = [
+    # asked, keys of the Patient, keys of the Observation
+    ("birthDate", {"birthDate"}, {"status", "code"}),
+    ("Patient.birthDate,Patient.name", {"birthDate", "name"}, None),
+    ("Observation.value,gender", {"gender"}, {"status", "code", "valueQuantity"}),
+]
+
+
+@pytest.mark.parametrize(("asked", "of_patient", "of_observation"), ELEMENTS)
+async def test_an_export_of_elements_holds_these_and_says_that_it_is_a_part(
+    node: Node, asked: str, of_patient: set[str], of_observation: set[str] | None
+) -> None:
+    """IG 2.0, "_elements": a name without a type holds for every type; mandatory ones stay."""
+    wang = patient("wang") | {"name": [{"family": "Wang"}], "gender": "male", "birthDate": "1950"}
+    pulse = observation("pulse", "wang") | {"valueQuantity": {"value": 60}}
+    await keep(node, MACHINE, wang, pulse)
+    async with node.client() as client:
+        kicked = await client.get(f"$export?_elements={asked}", headers=ASYNC)
+        manifest = (await node.finished(client, kicked)).json()
+        found = {
+            file["type"]: (await client.get(file["url"])).json() for file in manifest["output"]
+        }
+    always = {"resourceType", "id", "meta"}
+    assert set(found["Patient"]) == always | of_patient
+    assert found["Patient"]["meta"]["tag"][0]["code"] == "SUBSETTED"
+    if of_observation is None:
+        assert set(found["Observation"]) == set(pulse) | {"meta"}
+        assert "tag" not in found["Observation"]["meta"]
+    else:
+        assert set(found["Observation"]) == always | of_observation

@@ -9,9 +9,9 @@ import pytest
 from tests.fhir.conftest import BASE
 from tests.fhir.resources import as_json, patient
 
-from serai.fhir.store import renewing
+from serai.fhir.store.reindexing import reindex_after
 from serai.fhir.store.renewing import renew
-from serai.platform.db import Database
+from serai.platform.db import Connection, Database
 
 JSON = {"content-type": "application/fhir+json"}
 AS_BEFORE = "UPDATE fhir_resource SET keys = '{1,2,3}'"
@@ -67,18 +67,19 @@ async def test_a_renewal_that_was_cut_off_goes_on_where_it_was(
 ) -> None:
     await _outdated(db, fhir, 5)
     steps = 0
-    step = renewing.reindex_after
 
-    async def cut_off(*given: object, **more: object) -> object:
+    async def cut_off(
+        tx: Connection, type: str, after: str, limit: int, *, base: str
+    ) -> tuple[int, str | None]:
         nonlocal steps
         steps += 1
-        done = await step(*given, **more)  # type: ignore[arg-type]
+        done = await reindex_after(tx, type, after, limit, base=base)
         if steps == 4:
             raise PowerCut
         return done
 
     # One that finds nothing before the first type, one for Basic, and 2 of the 5 patients.
-    monkeypatch.setattr(renewing, "reindex_after", cut_off)
+    monkeypatch.setattr("serai.fhir.store.renewing.reindex_after", cut_off)
     with pytest.raises(PowerCut):
         await renew(db, base=BASE, at_once=2)
     assert await _still_outdated(db) == 3

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from serai.fhir.body import encode
+from serai.fhir.body import decode, encode
 from serai.fhir.bulk import files
+from serai.fhir.search.subsets import Subset
 from serai.fhir.visibility import clause
 from serai.kernel.actor import Kind
 from serai.kernel.clock import utc_now
@@ -144,7 +145,7 @@ async def _lines(running: Running, part: Part) -> AsyncIterator[bytes]:
         part.exhausted = len(page) < PAGE
         if page:
             part.after = page[-1][0]
-        for line in _written(part, page):
+        for line in _written(part, page, _subset(running, part)):
             part.size += len(line)
             yield line
 
@@ -189,11 +190,20 @@ async def _still_allowed(connection: Connection, running: Running) -> None:
         raise Forbidden("bulk.token-revoked")
 
 
-def _written(part: Part, page: list[tuple[Any, ...]]) -> list[bytes]:
+def _subset(running: Running, part: Part) -> Subset | None:
+    """What of each resource was asked for; None for the whole."""
+    names = (running.job.parameters.get("elements") or {}).get(part.type)
+    return Subset("elements", frozenset(names)) if names is not None else None
+
+
+def _written(part: Part, page: list[tuple[Any, ...]], subset: Subset | None) -> list[bytes]:
     if part.kind == "deleted":
         part.count += bool(page)
         return [_deletions(part.type, [row[0] for row in page])] if page else []
-    lines = [row[1] + b"\n" for row in page if row[1] is not None]
+    contents = [row[1] for row in page if row[1] is not None]
+    if subset is not None:
+        contents = [subset.part(part.type, decode(one)) for one in contents]
+    lines = [one + b"\n" for one in contents]
     part.count += len(lines)
     return lines
 

@@ -12,14 +12,15 @@ from serai.fhir.operations.given import Given, given
 from serai.fhir.operations.operation import Operation
 from serai.fhir.operations.reindex import accepted
 from serai.fhir.search.extract import compartment
+from serai.fhir.search.subsets import element_keys
 from serai.kernel.actor import Kind
 from serai.kernel.errors import Forbidden, Malformed
 from serai.platform import audit, jobs
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
-KNOWN = ("_outputFormat", "_since", "_type", "patient", "_format")
+KNOWN = ("_outputFormat", "_since", "_type", "_elements", "patient", "_format")
 # Known to the IG; leaving one of them out would answer another question than was asked.
-REFUSED = ("_elements", "_typeFilter", "_until", "includeAssociatedData", "organizeOutputBy")
+REFUSED = ("_typeFilter", "_until", "includeAssociatedData", "organizeOutputBy")
 IN_COMPARTMENT = frozenset({"Patient", *(kind for kind in RESOURCE_TYPES if compartment(kind))})
 
 
@@ -58,9 +59,11 @@ async def _export(
         raise Malformed("operation.unknown-parameter", parameter="patient")
     if asked_for.one("_outputFormat") not in (None, *FORMATS):
         raise Malformed("bulk.format")
+    types = _types(scene, asked_for, offered)
     parameters: dict[str, Any] = {
         "level": level,
-        "types": _types(scene, asked_for, offered),
+        "types": types,
+        "elements": _elements(asked_for, types),
         "since": _since(asked_for),
         "patients": patients,
         "request": _request(asked),
@@ -99,6 +102,31 @@ def _types(scene: Scene, asked_for: Given, offered: frozenset[str]) -> list[str]
     if not allowed:
         raise Forbidden("fhir.scope", interaction="rs", type="*")
     return allowed
+
+
+def _elements(asked_for: Given, types: list[str]) -> dict[str, list[str]] | None:
+    """The keys to keep of each type that `_elements` speaks of: those named with the type, and
+    those without one, which hold for every type (IG, "_elements")."""
+    named = {part for text in asked_for.all("_elements") for part in str(text).split(",")}
+    if not named:
+        return None
+    wanted = [one.rpartition(".") for one in sorted(named)]
+    found = [(of, keys_of_one) for of, _, name in wanted if (keys_of_one := _keys(of, name, types))]
+    if len(found) != len(wanted):
+        raise Malformed("search.elements")
+    everywhere = any(not of for of, _ in found)
+    spoken_of = types if everywhere else [kind for kind in types if kind in {of for of, _ in found}]
+    return {
+        kind: sorted(frozenset().union(*(keys.get(kind, ()) for _, keys in found)))
+        for kind in spoken_of
+    }
+
+
+def _keys(of: str, name: str, types: list[str]) -> dict[str, frozenset[str]]:
+    """By type; empty when no exported type has such an element."""
+    candidates = [kind for kind in types if of in ("", kind)]
+    found = {kind: element_keys(kind, [name]) for kind in candidates}
+    return {kind: keys for kind, keys in found.items() if keys is not None}
 
 
 def _may_export(scene: Scene, kind: str) -> bool:
