@@ -25,6 +25,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "bulk.system-only": "Only access to the whole system covers that.",
     "bulk.token-revoked": "The access that asked for this was revoked.",
     "bulk.type": "{type} is not a type that this exports.",
+    "bulk.type-filter": "_typeFilter is a search of an exported type, as Observation?code=….",
     "bundle.bad-entry": "The Bundle cannot be read: {at}.",
     "bundle.condition-twice": "Two entries create under the same condition.",
     "bundle.full-url-twice": "Two entries have the same fullUrl.",

@@ -57,7 +57,9 @@ CHORES: tuple[Chore, ...] = (bring_terminology, _look_at_parameters)
 def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Work]:
     """What is done for each kind of job."""
     return {
-        "export": partial(exporting.run, blobs=blobs, keep_hours=settings.export_hours),
+        "export": partial(
+            exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
+        ),
         "import": partial(_import, store=store, blobs=blobs, keep_hours=settings.export_hours),
         "reindex": partial(reindexing.run, base=store.base),
     }

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.fhir.bulk.conftest import ASYNC, Node
+from tests.fhir.bulk.conftest import ASYNC, Node, downloaded
 from tests.fhir.conftest import MACHINE
 
 from serai.fhir import body
@@ -217,7 +217,7 @@ async def test_an_export_cancelled_while_it_writes_leaves_no_file(node: Node) ->
         await exporting._plan(running)
         await jobs.cancel(connection, id, now=utc_now())
     with pytest.raises(jobs.Moved):
-        await exporting.run(running, blobs=node.blobs, keep_hours=1)
+        await exporting.run(running, store=node.store, blobs=node.blobs, keep_hours=1)
     assert [path for path in (node.settings.home / "blobs").rglob("*") if path.is_file()] == []
 
 
@@ -246,3 +246,83 @@ async def test_20_000_resources_come_in_several_files_each_once(node: Node) -> N
             line for one in files for line in (await client.get(one["url"])).content.splitlines()
         ]
     assert len(set(seen)) == 20_000
+
+
+ELEMENTS = [
+    # asked, keys of the Patient, keys of the Observation
+    ("birthDate", {"birthDate"}, {"status", "code"}),
+    ("Patient.birthDate,Patient.name", {"birthDate", "name"}, None),
+    ("Observation.value,gender", {"gender"}, {"status", "code", "valueQuantity"}),
+]
+
+
+@pytest.mark.parametrize(("asked", "of_patient", "of_observation"), ELEMENTS)
+async def test_an_export_of_elements_holds_these_and_says_that_it_is_a_part(
+    node: Node, asked: str, of_patient: set[str], of_observation: set[str] | None
+) -> None:
+    """IG 2.0, "_elements": a name without a type holds for every type; mandatory ones stay."""
+    wang = patient("wang") | {"name": [{"family": "Wang"}], "gender": "male", "birthDate": "1950"}
+    pulse = observation("pulse", "wang") | {"valueQuantity": {"value": 60}}
+    await keep(node, MACHINE, wang, pulse)
+    async with node.client() as client:
+        kicked = await client.get(f"$export?_elements={asked}", headers=ASYNC)
+        manifest = (await node.finished(client, kicked)).json()
+        found = {
+            file["type"]: (await client.get(file["url"])).json() for file in manifest["output"]
+        }
+    always = {"resourceType", "id", "meta"}
+    assert set(found["Patient"]) == always | of_patient
+    assert found["Patient"]["meta"]["tag"][0]["code"] == "SUBSETTED"
+    if of_observation is None:
+        assert set(found["Observation"]) == set(pulse) | {"meta"}
+        assert "tag" not in found["Observation"]["meta"]
+    else:
+        assert set(found["Observation"]) == always | of_observation
+
+
+FILTERS = [
+    (["Patient?gender=male"], {"wang", "pulse", "weight"}),
+    (["Patient?gender=male", "Patient?birthdate=lt1950"], {"wang", "zhao", "pulse", "weight"}),
+    (["Patient?gender=male,Observation?code=urn:x|w"], {"wang", "weight"}),
+    (["Patient?gender=male,other&birthdate=gt1990"], {"pulse", "weight"}),
+    (["Observation?subject:Patient.gender=male"], {"wang", "zhao", "sun", "pulse"}),
+]
+
+
+@pytest.mark.parametrize(("filters", "expected"), FILTERS)
+async def test_a_type_filter_leaves_what_any_of_its_searches_finds(
+    node: Node, filters: list[str], expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IG 2.0, "_typeFilter": a type without a filter is exported whole."""
+    monkeypatch.setattr(exporting, "PAGE", 2)
+    await _people(node)
+    async with node.client() as client:
+        kicked = await client.get("$export", params={"_typeFilter": filters}, headers=ASYNC)
+        found = await downloaded(client, (await node.finished(client, kicked)).json())
+    assert {one.partition("/")[2] for one in found["output"]} == expected
+
+
+async def test_a_type_filter_shows_nothing_through_what_its_client_may_not_see(node: Node) -> None:
+    await keep(node, CITY, patient("zhang") | {"gender": "male"})
+    await keep(node, COUNTY, patient("li") | {"gender": "male"})
+    found = await node.exported("$export", CITY, _typeFilter="Patient?gender=male")
+    assert found["output"] == ["Patient/zhang"]
+    only_patients = replace(CITY, scopes=frozenset({"system/Patient.rs"}))
+    async with node.client(only_patients) as client:
+        through = {"_typeFilter": "Patient?_has:Observation:subject:code=x"}
+        assert (await client.get("$export", params=through, headers=ASYNC)).status_code == 403
+
+
+async def _people(node: Node) -> None:
+    weight = observation("weight", "zhao") | {
+        "code": {"coding": [{"system": "urn:x", "code": "w"}]}
+    }
+    await keep(
+        node,
+        MACHINE,
+        patient("wang") | {"gender": "male", "birthDate": "1950"},
+        patient("zhao") | {"gender": "female", "birthDate": "1940"},
+        patient("sun") | {"gender": "female", "birthDate": "1960"},
+        observation("pulse", "wang"),
+        weight,
+    )

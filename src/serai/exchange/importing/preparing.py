@@ -6,6 +6,7 @@ ends: it cannot outlive the import.
 
 from __future__ import annotations
 
+import gc
 import struct
 import sys
 from datetime import datetime
@@ -21,6 +22,7 @@ from serai.kernel.clock import utc_now
 from serai.kernel.errors import SeraiError
 
 LENGTH = struct.Struct("!I")
+BLOCKS_PER_COLLECTION = 16
 
 # What stands for a line that the import has to look at itself: a bundle, a resource that points
 # at others or that is refused. Whatever is wrong is found and told in one place.
@@ -58,14 +60,23 @@ def _framed(message: bytes) -> bytes:
 
 def serve() -> None:
     """The whole life of the process; its argument is the server's base."""
+    # What is decoded from JSON holds no cycles: looking for them among a block's values is a
+    # fifth of the work. What a refusal leaves is found between blocks.
+    gc.freeze()
+    gc.disable()
     _serve(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1])
 
 
 def _serve(asking: IO[bytes], answering: IO[bytes], base: str) -> None:
+    answered_blocks = 0
     while head := asking.read(LENGTH.size):
         (size,) = LENGTH.unpack(head)
         lines = _LINES.decode(asking.read(size))
         at = utc_now()
-        made_here = [prepared(line, at=at, base=base) for line in lines]
-        answering.write(_framed(_ENCODER.encode(made_here)))
+        answer = _framed(_ENCODER.encode([prepared(line, at=at, base=base) for line in lines]))
+        answering.write(answer)
         answering.flush()
+        del lines, answer
+        answered_blocks += 1
+        if answered_blocks % BLOCKS_PER_COLLECTION == 0:
+            gc.collect()

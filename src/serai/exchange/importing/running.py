@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -32,6 +33,8 @@ from serai.web.languages import N_, gettext
 FHIR_FORMS = (Form.JSON, Form.NDJSON)
 # An index of the other files of a disc; it holds nothing of its own.
 SKIPPED = (Form.DICOMDIR,)
+# New objects before the collector looks at those, at the older ones and at all.
+SELDOM = (100_000, 20, 20)
 
 
 async def run(
@@ -132,6 +135,23 @@ def _unwanted(source: Source) -> SeraiError | None:
 
 async def import_records(door: Door, records: Sequence[Source]) -> None:
     """What is refused is tried again while that helps: it may refer to what comes later."""
+    with _seldom_collecting():
+        await _import_records(door, records)
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Thousands of rows come and go without a cycle among them; the collector would walk
+    through all that are on their way with every few hundred."""
+    before = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+async def _import_records(door: Door, records: Sequence[Source]) -> None:
     async with Beside(door.fhir.base) as beside:
         left = [one for one in records if not await _import_one(door, one, beside)]
         refused = len(door.tally.refusals) + 1

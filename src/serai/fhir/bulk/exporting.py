@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from serai.fhir.body import encode
+from serai.fhir.body import decode, encode
 from serai.fhir.bulk import files
+from serai.fhir.search.subsets import Subset
+from serai.fhir.store import FhirStore
 from serai.fhir.visibility import clause
 from serai.kernel.actor import Kind
 from serai.kernel.clock import utc_now
@@ -76,14 +78,14 @@ class Part:
         return self.count >= RESOURCES_PER_FILE or self.size >= BYTES_PER_FILE
 
 
-async def run(running: Running, *, blobs: Blobs, keep_hours: int) -> timedelta:
+async def run(running: Running, *, store: FhirStore, blobs: Blobs, keep_hours: int) -> timedelta:
     """From the checkpoint to the end."""
     if not running.job.state:
         await _plan(running)
     state = running.job.state
     while state["at"] < len(state["parts"]):
         running.go_on()
-        await _part(running, blobs)
+        await _part(running, store, blobs)
         state = running.job.state
     return timedelta(hours=keep_hours)
 
@@ -103,12 +105,12 @@ async def _plan(running: Running) -> None:
         await running.move(tx, state, done=0)
 
 
-async def _part(running: Running, blobs: Blobs) -> None:
+async def _part(running: Running, store: FhirStore, blobs: Blobs) -> None:
     """One file and its checkpoint."""
     state = running.job.state
     kind, resource_type = state["parts"][state["at"]]
     part = Part(kind, resource_type, state["after"])
-    digest = await blobs.put(_lines(running, part))
+    digest = await blobs.put(_lines(running, store, part))
     after = {"at": state["at"] + 1, "after": ""} if part.exhausted else {"after": part.after}
     try:
         await _listed(running, blobs, part, digest, state | after)
@@ -137,14 +139,15 @@ async def _listed(
         await files.drop(running.db, blobs, digest)
 
 
-async def _lines(running: Running, part: Part) -> AsyncIterator[bytes]:
+async def _lines(running: Running, store: FhirStore, part: Part) -> AsyncIterator[bytes]:
     """Pages until the file is full, the type exhausted or the server stopping."""
     while not (part.full or part.exhausted or running.stop.is_set()):
         page = await _page(running, part)
         part.exhausted = len(page) < PAGE
         if page:
             part.after = page[-1][0]
-        for line in _written(part, page):
+            page = await _filtered(running, store, part, page)
+        for line in _written(part, page, _subset(running, part)):
             part.size += len(line)
             yield line
 
@@ -165,6 +168,24 @@ async def _page(running: Running, part: Part) -> list[tuple[Any, ...]]:
             statement.format(visible=visible, wanted=wanted), values, binary=True
         )
         return await cursor.fetchall()
+
+
+async def _filtered(
+    running: Running, store: FhirStore, part: Part, page: list[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Those of the page that any of the type's searches finds for this client; what is deleted
+    is in no search, and the list of deletions is not filtered."""
+    filters = (running.job.parameters.get("filters") or {}).get(part.type)
+    if filters is None or part.kind == "deleted":
+        return page
+    among = ("_id", ",".join(row[0] for row in page))
+    found: set[str] = set()
+    async with running.db.connection() as connection:
+        for one in filters:
+            pairs = [*map(tuple, one), among, ("_count", str(PAGE))]
+            matches = await store.search(connection, part.type, pairs, actor=running.job.actor)
+            found |= {match.id for match in matches.matches}
+    return [row for row in page if row[0] in found]
 
 
 def _wanted(parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -189,11 +210,20 @@ async def _still_allowed(connection: Connection, running: Running) -> None:
         raise Forbidden("bulk.token-revoked")
 
 
-def _written(part: Part, page: list[tuple[Any, ...]]) -> list[bytes]:
+def _subset(running: Running, part: Part) -> Subset | None:
+    """What of each resource was asked for; None for the whole."""
+    names = (running.job.parameters.get("elements") or {}).get(part.type)
+    return Subset("elements", frozenset(names)) if names is not None else None
+
+
+def _written(part: Part, page: list[tuple[Any, ...]], subset: Subset | None) -> list[bytes]:
     if part.kind == "deleted":
         part.count += bool(page)
         return [_deletions(part.type, [row[0] for row in page])] if page else []
-    lines = [row[1] + b"\n" for row in page if row[1] is not None]
+    contents = [row[1] for row in page if row[1] is not None]
+    if subset is not None:
+        contents = [subset.part(part.type, decode(one)) for one in contents]
+    lines = [one + b"\n" for one in contents]
     part.count += len(lines)
     return lines
 

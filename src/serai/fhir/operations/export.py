@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.interaction.asked import Asked, Reply, Scene
@@ -12,14 +13,18 @@ from serai.fhir.operations.given import Given, given
 from serai.fhir.operations.operation import Operation
 from serai.fhir.operations.reindex import accepted
 from serai.fhir.search.extract import compartment
+from serai.fhir.search.parsing import RESULT_PARAMETERS
+from serai.fhir.search.subsets import element_keys
 from serai.kernel.actor import Kind
 from serai.kernel.errors import Forbidden, Malformed
 from serai.platform import audit, jobs
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
-KNOWN = ("_outputFormat", "_since", "_type", "patient", "_format")
+KNOWN = ("_outputFormat", "_since", "_type", "_typeFilter", "_elements", "patient", "_format")
 # Known to the IG; leaving one of them out would answer another question than was asked.
-REFUSED = ("_elements", "_typeFilter", "_until", "includeAssociatedData", "organizeOutputBy")
+REFUSED = ("_until", "includeAssociatedData", "organizeOutputBy")
+# Several in one parameter; a comma elsewhere belongs to a search value.
+NEXT_FILTER = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
 IN_COMPARTMENT = frozenset({"Patient", *(kind for kind in RESOURCE_TYPES if compartment(kind))})
 
 
@@ -58,9 +63,12 @@ async def _export(
         raise Malformed("operation.unknown-parameter", parameter="patient")
     if asked_for.one("_outputFormat") not in (None, *FORMATS):
         raise Malformed("bulk.format")
+    types = _types(scene, asked_for, offered)
     parameters: dict[str, Any] = {
         "level": level,
-        "types": _types(scene, asked_for, offered),
+        "types": types,
+        "elements": _elements(asked_for, types),
+        "filters": await _filters(scene, asked_for, types),
         "since": _since(asked_for),
         "patients": patients,
         "request": _request(asked),
@@ -99,6 +107,48 @@ def _types(scene: Scene, asked_for: Given, offered: frozenset[str]) -> list[str]
     if not allowed:
         raise Forbidden("fhir.scope", interaction="rs", type="*")
     return allowed
+
+
+async def _filters(
+    scene: Scene, asked_for: Given, types: list[str]
+) -> dict[str, list[list[tuple[str, str]]]] | None:
+    """The searches of each type, tried once: what search would refuse is refused here."""
+    found: dict[str, list[list[tuple[str, str]]]] = {}
+    for text in asked_for.all("_typeFilter"):
+        for one in NEXT_FILTER.split(str(text)):
+            kind, _, query = one.partition("?")
+            pairs = parse_qsl(query, keep_blank_values=True)
+            if kind not in types or not pairs or {name for name, _ in pairs} & RESULT_PARAMETERS:
+                raise Malformed("bulk.type-filter")
+            counted = [*pairs, ("_count", "0")]
+            await scene.store.search(scene.connection, kind, counted, actor=scene.actor)
+            found.setdefault(kind, []).append(pairs)
+    return found or None
+
+
+def _elements(asked_for: Given, types: list[str]) -> dict[str, list[str]] | None:
+    """The keys to keep of each type that `_elements` speaks of: those named with the type, and
+    those without one, which hold for every type (IG, "_elements")."""
+    named = {part for text in asked_for.all("_elements") for part in str(text).split(",")}
+    if not named:
+        return None
+    wanted = [one.rpartition(".") for one in sorted(named)]
+    found = [(of, keys_of_one) for of, _, name in wanted if (keys_of_one := _keys(of, name, types))]
+    if len(found) != len(wanted):
+        raise Malformed("search.elements")
+    everywhere = any(not of for of, _ in found)
+    spoken_of = types if everywhere else [kind for kind in types if kind in {of for of, _ in found}]
+    return {
+        kind: sorted(frozenset().union(*(keys.get(kind, ()) for _, keys in found)))
+        for kind in spoken_of
+    }
+
+
+def _keys(of: str, name: str, types: list[str]) -> dict[str, frozenset[str]]:
+    """By type; empty when no exported type has such an element."""
+    candidates = [kind for kind in types if of in ("", kind)]
+    found = {kind: element_keys(kind, [name]) for kind in candidates}
+    return {kind: keys for kind, keys in found.items() if keys is not None}
 
 
 def _may_export(scene: Scene, kind: str) -> bool:

@@ -32,7 +32,11 @@ class Subset:
         """The part of a resource to be shown, marked as such; None for the whole."""
         if self.form == "elements" and mode != "match":
             return None
-        shown = _kept(one.data, "", self._keeps(one.type))
+        return self.part(one.type, one.data)
+
+    def part(self, kind: str, data: Data) -> bytes:
+        """The part of a resource of this type, marked as such."""
+        shown = _kept(data, "", self._keeps(kind))
         meta = shown.get("meta") or {}
         shown["meta"] = meta | {"tag": [*meta.get("tag", []), SUBSETTED]}
         return encode(shown)
