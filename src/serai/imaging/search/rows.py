@@ -76,7 +76,7 @@ def visible(actor: Actor) -> tuple[str, dict[str, Any]]:
 
 async def rows(db: Database, query: Query, actor: Actor) -> list[tuple[Any, ...]]:
     """One row more than asked for, to know whether there is more."""
-    written = conditions(query.filters)
+    written = conditions(query.filters, fuzzy=query.fuzzy_asked)
     seen, values = visible(actor)
     condition = f"{written.sql} AND {seen}"
     organisation = actor.organisation if values else None

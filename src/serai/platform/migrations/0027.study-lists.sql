@@ -51,3 +51,16 @@ FROM fhir_resource r WHERE r.type = 'ImagingStudy' AND r.id = imaging_study.reso
 CREATE INDEX imaging_study_owner ON imaging_study (owner, study_date DESC NULLS LAST, uid);
 CREATE INDEX imaging_study_custodian ON imaging_study (custodian, study_date DESC NULLS LAST, uid)
     WHERE custodian IS NOT NULL;
+
+-- The words of a name in all three component groups, and each group written in one: what fuzzy
+-- matching compares, in any order.
+CREATE FUNCTION imaging_name_words(alphabetic text, ideographic text, phonetic text)
+RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_remove(
+        string_to_array(translate(
+            alphabetic || '^' || ideographic || '^' || phonetic, ' ,-.', '^^^^'), '^')
+        || ARRAY[translate(alphabetic, '^ ,-.', ''), translate(ideographic, '^ ,-.', ''),
+                 translate(phonetic, '^ ,-.', '')], '')
+$$;
+CREATE INDEX imaging_study_words ON imaging_study
+    USING gin (imaging_name_words(name_alphabetic, name_ideographic, name_phonetic));
