@@ -16,7 +16,7 @@ from serai.kernel.errors import Malformed
 NAME_COLUMNS = ("s.name_alphabetic", "s.name_ideographic", "s.name_phonetic")
 NAME_PREFIX = 200
 NAME_WORDS = f"imaging_name_words({', '.join(NAME_COLUMNS)})"
-ANY_WORD = f"EXISTS (SELECT 1 FROM unnest({NAME_WORDS}) AS w(v) WHERE {{condition}})"
+ANY_WORD = f"EXISTS (SELECT 1 FROM unnest({NAME_WORDS}) AS w(v) WHERE {{condition}})"  # noqa: S608 - our own constants
 BETWEEN_WORDS = re.compile(r"[\^=\s,.-]+")
 AFTER_ANY = "\U0010ffff"
 # Any of an attribute's values; those of a person name are objects with a value for each group.
