@@ -12,6 +12,7 @@ from serai.fhir import body, visibility
 from serai.fhir.store import Change, FhirStore
 from serai.imaging.archive import imaging_study, settling
 from serai.imaging.archive.intake import Intake
+from serai.imaging.archive.trash import Trash
 from serai.imaging.dataset.model_json import first_text
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, NotFound
@@ -54,6 +55,7 @@ class Archive:
     def __init__(self, fhir: FhirStore, blobs: Blobs) -> None:
         self.fhir = fhir
         self.blobs = blobs
+        self.trash = Trash(fhir, blobs)
         fhir.guard("ImagingStudy", _keep_what_shows_pictures)
 
     def intake(self, db: Database, actor: Actor) -> Intake:
