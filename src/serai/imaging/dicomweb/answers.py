@@ -80,7 +80,7 @@ REASONS = {
     "rendering.parameter": "This rendering parameter is not supported",
     "rendering.viewport": "viewport is width,height or width,height,x,y,w,h",
     "rendering.window": "window is centre,width,function",
-    "stow.media-type": "Only multipart/related with application/dicom parts is stored",
+    "stow.media-type": "Stored is multipart/related of application/dicom or dicom+json",
     "stow.no-parts": "The request has no parts",
     "wado.no-pixel-data": "The instance has no pixel data",
     "wado.no-such-frame": "The instance has no such frame",
