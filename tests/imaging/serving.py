@@ -86,6 +86,7 @@ def serving(database_url: str, home: Path) -> Iterator[Server]:
     config = uvicorn.Config(imaging_app(settings, database_url), log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=asyncio.run, args=[server.serve(sockets=[listening])])
         thread.start()
         while not server.started:

@@ -131,10 +131,26 @@ def test_fields_can_be_asked_for(archive: Client) -> None:
     assert everything["00280103"]["Value"] == [0]
 
 
-def test_fuzzy_matching_is_declined_in_words(archive: Client) -> None:
-    answer = archive.get("/studies", PatientName="smith^john", fuzzymatching="true")
-    assert "fuzzymatching" in answer.headers["Warning"]
-    assert len(answer.json()) == 1
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("xiaodong wang", ["1.1"]),
+        ("王小东", ["1.1"]),
+        ("小东", ["1.1"]),
+        ("Jorg", ["1.3"]),
+        ("пётр иванов", ["1.2"]),
+        ("길동 홍", ["1.4"]),
+        ("gil* hong", ["1.4"]),
+        ("john smith", ["1.5"]),
+        ("john wang", []),
+    ],
+)
+def test_fuzzy_matching_finds_words_in_any_order(
+    archive: Client, asked: str, expected: list[str]
+) -> None:
+    found = archive.get("/studies", PatientName=asked, fuzzymatching="true")
+    assert studies(found.json()) == expected
+    assert "Warning" not in found.headers
 
 
 def test_an_unchanged_answer_is_not_sent_twice(archive: Client) -> None:

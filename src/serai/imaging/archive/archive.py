@@ -10,8 +10,10 @@ import orjson
 
 from serai.fhir import body, visibility
 from serai.fhir.store import Change, FhirStore
-from serai.imaging.archive import imaging_study, settling
+from serai.imaging.archive import imaging_study, reconciling, settling
 from serai.imaging.archive.intake import Intake
+from serai.imaging.archive.reconciling import Demographics
+from serai.imaging.archive.trash import Trash
 from serai.imaging.dataset.model_json import first_text
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, NotFound
@@ -54,6 +56,7 @@ class Archive:
     def __init__(self, fhir: FhirStore, blobs: Blobs) -> None:
         self.fhir = fhir
         self.blobs = blobs
+        self.trash = Trash(fhir, blobs)
         fhir.guard("ImagingStudy", _keep_what_shows_pictures)
 
     def intake(self, db: Database, actor: Actor) -> Intake:
@@ -78,6 +81,17 @@ class Archive:
         linked = {**study.data, "subject": subject | ({"display": display} if display else {})}
         if linked != study.data:
             await self.fhir.update(tx, body.of(linked), actor=actor, now=now)
+
+    async def correct(
+        self, tx: Connection, study_uid: str, right: Demographics, *, actor: Actor, now: datetime
+    ) -> None:
+        """Whom a study shows, set right; the objects stay as they were sent."""
+        await reconciling.correct(tx, self.fhir, study_uid, right, actor=actor, now=now)
+
+    async def undo_correction(
+        self, tx: Connection, study_uid: str, *, actor: Actor, now: datetime
+    ) -> None:
+        await reconciling.undo(tx, self.fhir, self.blobs, study_uid, actor=actor, now=now)
 
     async def studies_for_patient(
         self, connection: Connection, patient_id: str, *, actor: Actor

@@ -15,8 +15,10 @@ from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dataset.names import fold_group
 from serai.platform.db import Connection
 
-STUDIES = """SELECT uid, resource, owner, issuer, patient_id FROM imaging_study
-             WHERE uid = ANY(%s)"""
+# A sender goes on naming the patient as before, whatever people have corrected since.
+STUDIES = """SELECT uid, resource, owner, COALESCE(sent_issuer, issuer),
+                    COALESCE(sent_patient_id, patient_id)
+             FROM imaging_study WHERE uid = ANY(%s)"""
 INSTANCES = """SELECT uid, study_uid, series_uid, blob FROM imaging_instance
                WHERE uid = ANY(%s)"""
 # In the order of keys, so that two requests that bring the same studies wait for each other

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import DataError, OperationalError
+from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import index, settling
@@ -114,8 +115,13 @@ class Intake:
             return False
         uid = received.instance.uid
         put[uid] = Kept(received, await self._blobs.put(received.for_blob))
-        async with self._db.connection() as connection:
-            added = await index.add_expected(connection, put[uid], now)
+        try:
+            async with self._db.connection() as connection:
+                added = await index.add_expected(connection, put[uid], now)
+        except ForeignKeyViolation:
+            # The series was deleted since this intake judged it.
+            self._accepted.discard(_place(received.instance))
+            return False
         if added:
             self._grown.add(received.instance.study_uid)
         return added

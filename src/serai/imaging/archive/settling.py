@@ -10,7 +10,7 @@ import orjson
 
 from serai.fhir import body
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import imaging_study
+from serai.imaging.archive import imaging_study, reconciling
 from serai.imaging.archive.header import PatientKey
 from serai.imaging.archive.imaging_study import SeriesFacts, StudyFacts
 from serai.imaging.archive.index import Kept
@@ -20,8 +20,8 @@ from serai.kernel.errors import Gone
 from serai.platform.db import Connection, Database
 
 # FOR UPDATE waits for every transaction that is just adding instances (they hold KEY SHARE).
-TAKE = """SELECT resource, owner, issuer, patient_id, attributes::text FROM imaging_study
-          WHERE uid = %s AND NOT settled FOR UPDATE"""
+TAKE = """SELECT resource, issuer, patient_id, attributes::text, corrected::text, corrected_at
+          FROM imaging_study WHERE uid = %s AND NOT settled FOR UPDATE"""
 SERIES_OF = """SELECT s.uid, s.modality, s.number, s.attributes::text,
                       (SELECT count(*) FROM imaging_instance i
                        WHERE i.study_uid = s.study_uid AND i.series_uid = s.uid)
@@ -74,7 +74,9 @@ async def _settle_one(tx: Connection, fhir: FhirStore, uid: str, now: datetime) 
     row = await (await tx.execute(TAKE, (uid,))).fetchone()
     if row is None:
         return
-    resource, _, issuer, patient_id, attributes = row
+    resource, issuer, patient_id, attributes, corrected, corrected_at = row
+    if corrected is not None:
+        await reconciling.apply(tx, uid, orjson.loads(corrected), since=corrected_at)
     series = [
         SeriesFacts(series_uid, modality, number, instances, orjson.loads(series_attributes))
         for series_uid, modality, number, series_attributes, instances in await (

@@ -40,6 +40,11 @@ CACHE = {
 }
 COMPRESS_FROM = 1024
 
+
+class NotOffered(SeraiError):
+    """A whole service of the standard that this server does not have."""
+
+
 BY_ERROR: dict[type[SeraiError], int] = {
     Malformed: 400,
     Invalid: 400,
@@ -54,6 +59,7 @@ BY_ERROR: dict[type[SeraiError], int] = {
     RateLimited: 429,
     Unavailable: 503,
     NotInRange: 416,
+    NotOffered: 501,
 }
 
 # For whoever writes a client: what the key means.
@@ -61,9 +67,17 @@ REASONS = {
     "auth.required": "Send a bearer token or sign in",
     "dicomweb.no-such-resource": "No such DICOMweb resource",
     "dicomweb.not-acceptable": "Only DICOM JSON is offered",
+    "imaging.not-in-the-trash": "Nothing in the trash has this id",
+    "imaging.not-yours-to-change": "Only the organisation whose study it is may change it",
+    "imaging.sent-again": "Some of it was sent again since it was deleted",
+    "imaging.study-deleted": "The study itself was deleted later; restore that first",
     "imaging.scope": "The scopes of the token do not allow this on ImagingStudy",
     "multipart.no-boundary": "The multipart Content-Type has no boundary",
     "multipart.not-related": "The request is not multipart/related",
+    "imaging.not-corrected": "The study is as it was sent",
+    "patient.fields": "PatientID and no fields but those listed",
+    "patient.not-json": "The request is not a JSON object",
+    "patient.value": "The value does not fit the attribute",
     "qido.cannot-search-by": "The attribute exists, but this server cannot search by it",
     "qido.not-a-number": "limit and offset are natural numbers",
     "qido.not-at-this-level": "The attribute belongs to a lower level than the one searched",
@@ -76,8 +90,9 @@ REASONS = {
     "rendering.parameter": "This rendering parameter is not supported",
     "rendering.viewport": "viewport is width,height or width,height,x,y,w,h",
     "rendering.window": "window is centre,width,function",
-    "stow.media-type": "Only multipart/related with application/dicom parts is stored",
+    "stow.media-type": "Stored is multipart/related of application/dicom or dicom+json",
     "stow.no-parts": "The request has no parts",
+    "ups.not-offered": "This server keeps no UPS-RS worklist",
     "wado.no-pixel-data": "The instance has no pixel data",
     "wado.no-such-frame": "The instance has no such frame",
     "wado.not-acceptable": "None of the accepted media types can be given",

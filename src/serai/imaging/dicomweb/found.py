@@ -22,6 +22,8 @@ WITH_INSTANCE = "e.uid = %(series)s AND i.uid = %(instance)s"
 BLOBS = f"""SELECT e.uid, i.uid, i.blob, i.size, i.transfer_syntax, i.frames
             {ADDRESSED} ORDER BY {ORDER}"""
 METADATA = f"SELECT i.metadata {ADDRESSED} ORDER BY {ORDER}"
+# Changes whenever the metadata under an address does.
+STATE = f"SELECT count(*), max(i.received_at), max(s.revision) {ADDRESSED} HAVING count(*) > 0"
 PICTURES = f"SELECT e.uid, i.uid, i.frames {ADDRESSED} AND i.frames > 0 ORDER BY {ORDER}"
 # Of the frame table only the places of the frames asked for: PostgreSQL reads just those pages.
 FRAMES = f"""SELECT i.blob, i.size, i.transfer_syntax, i.frames, i.pixels_start, i.pixels_length,
@@ -92,6 +94,11 @@ async def blobs(request: Request, address: Address | None = None) -> list[Blob]:
 
 async def metadata(request: Request) -> list[bytes]:
     return [content for (content,) in await _rows(request, METADATA, Address.of(request))]
+
+
+async def state(request: Request) -> tuple[Any, ...]:
+    """What tells one version of the metadata from the next."""
+    return (await _rows(request, STATE, Address.of(request)))[0]
 
 
 async def pictures(request: Request, address: Address) -> list[Picture]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serai.imaging.search.keys import Level, key_of, tag_of
+from serai.imaging.search.keys import Level, key_of, nested_key_of, tag_of
 from serai.imaging.search.query import MAX_RESULTS, Filter, Query
 from serai.kernel.errors import Malformed
 
@@ -54,8 +54,8 @@ def _known_tag(name: str) -> str:
 
 
 def _filter(level: Level, tag: str, value: str, name: str) -> Filter:
-    key = key_of(tag)
-    if key is None or "." in name:
+    key = nested_key_of(name) if "." in name else key_of(tag)
+    if key is None:
         raise Malformed("qido.cannot-search-by", parameter=name[:100])
     if key.level > level:
         raise Malformed("qido.not-at-this-level", parameter=name[:100], level=level.name.lower())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Sequence
 from hashlib import blake2b
 
@@ -15,13 +16,15 @@ from serai.imaging.dicomweb import found, ranges
 from serai.imaging.dicomweb.accept import MULTIPART, MediaRange, acceptable, first_covering
 from serai.imaging.dicomweb.answers import (
     CACHE,
-    dicom_json,
+    COMPRESS_FROM,
+    DICOM_JSON,
     dicomweb_root,
     not_modified,
     require_json,
 )
-from serai.imaging.dicomweb.found import Blob
+from serai.imaging.dicomweb.found import Address, Blob
 from serai.imaging.dicomweb.multipart import closing, part_header
+from serai.imaging.dicomweb.ready import Answer, Ready
 from serai.imaging.dicomweb.stored import vr_at
 from serai.imaging.rendering.native import can_decode
 from serai.imaging.rendering.syntaxes import can_write
@@ -31,6 +34,7 @@ from serai.platform.blobs import Blobs
 
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
+READY = Ready()
 # Objects up to this size are read whole, larger ones streamed.
 WHOLE = 16 * 1024 * 1024
 AS_STORED = "*"
@@ -63,11 +67,30 @@ async def as_objects(request: Request, rows: Sequence[Blob], wanted: MediaRange)
 async def metadata(request: Request) -> Response:
     """Metadata as made when the object arrived; only bulk data addresses become absolute."""
     require_json(request)
-    joined = b"[" + b",".join(await found.metadata(request)) + b"]"
-    root = dicomweb_root(request).encode("latin-1", "replace")
+    root, version = dicomweb_root(request), await found.state(request)
+    zipped = "gzip" in request.headers.get("accept-encoding", "")
+    key = (root, Address.of(request), version, zipped)
+    digest = blake2b(repr(key).encode(), digest_size=16).hexdigest()
+    headers = {**CACHE, "ETag": f'"{digest}"'}
+    if not_modified(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    answer = READY.get(key)
+    if answer is None:
+        answer = await asyncio.to_thread(_absolute, await found.metadata(request), root, zipped)
+        READY.put(key, answer)
+    if answer.encoding:
+        headers["Content-Encoding"] = answer.encoding
+    return Response(answer.content, headers=headers, media_type=DICOM_JSON)
+
+
+def _absolute(each: Sequence[bytes], root: str, zipped: bool) -> Answer:  # noqa: FBT001
+    joined = b"[" + b",".join(each) + b"]"
+    here = b'"BulkDataURI":"' + root.encode("latin-1", "replace") + b"/studies/"
     # A quote inside a value is escaped, so that this meets only addresses of ours.
-    absolute = joined.replace(b'"BulkDataURI":"/studies/', b'"BulkDataURI":"' + root + b"/studies/")
-    return dicom_json(request, absolute)
+    content = joined.replace(b'"BulkDataURI":"/studies/', here)
+    if zipped and len(content) >= COMPRESS_FROM:
+        return Answer(gzip.compress(content, compresslevel=1, mtime=0), "gzip")
+    return Answer(content, "")
 
 
 async def bulk_data(request: Request) -> Response:

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from serai.imaging.dicomweb import frames, rendered, retrieve, stow, wado_uri
-from serai.imaging.dicomweb.answers import Handler, answering
+from serai.imaging.dicomweb import deleting, frames, patient, rendered, retrieve, stow, wado_uri
+from serai.imaging.dicomweb.answers import Handler, NotOffered, answering
 from serai.imaging.dicomweb.search import search
 from serai.imaging.search.keys import Level
 from serai.kernel.errors import NotFound
@@ -18,6 +18,7 @@ INSTANCE = f"{SERIES}/instances/{{instance}}"
 
 GET: tuple[tuple[str, Handler], ...] = (
     ("/wado", wado_uri.retrieve),
+    ("/trash", deleting.listed),
     ("/studies", search(Level.STUDY)),
     ("/series", search(Level.SERIES)),
     ("/instances", search(Level.INSTANCE)),
@@ -42,11 +43,29 @@ GET: tuple[tuple[str, Handler], ...] = (
     (f"{SERIES}/thumbnail", rendered.thumbnail),
     (f"{STUDY}/thumbnail", rendered.thumbnail),
 )
-POST: tuple[tuple[str, Handler], ...] = (("/studies", stow.store), (STUDY, stow.store))
+POST: tuple[tuple[str, Handler], ...] = (
+    ("/studies", stow.store),
+    (STUDY, stow.store),
+    ("/trash/{trash}/restore", deleting.restore),
+)
+DELETE: tuple[tuple[str, Handler], ...] = (
+    (STUDY, deleting.delete),
+    (SERIES, deleting.delete),
+    (INSTANCE, deleting.delete),
+    ("/trash/{trash}", deleting.empty),
+    (f"{STUDY}/patient", patient.undo),
+)
+PUT: tuple[tuple[str, Handler], ...] = ((f"{STUDY}/patient", patient.correct),)
+ALL_METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 
 async def nothing_there(request: Request) -> Response:
     raise NotFound("dicomweb.no-such-resource", path=request.path_params["path"][:200])
+
+
+async def no_worklist(request: Request) -> Response:
+    """The Worklist Service (UPS-RS, PS3.18 §11) is not here, and says so."""
+    raise NotOffered("ups.not-offered", method=request.method)
 
 
 def routes() -> list[BaseRoute]:
@@ -56,7 +75,13 @@ def routes() -> list[BaseRoute]:
             routes=[
                 *(Route(path, answering(handler), methods=["POST"]) for path, handler in POST),
                 *(Route(path, answering(handler), methods=["GET"]) for path, handler in GET),
-                Route("/{path:path}", answering(nothing_there), methods=["GET", "POST"]),
+                *(Route(path, answering(handler), methods=["PUT"]) for path, handler in PUT),
+                *(Route(path, answering(handler), methods=["DELETE"]) for path, handler in DELETE),
+                Route(
+                    "/{path:path}",
+                    answering(nothing_there),
+                    methods=ALL_METHODS,
+                ),
             ],
         )
     ]

@@ -126,7 +126,5 @@ def _is_small(attribute: Attributes) -> bool:
 
 
 def _warnings(query: Query, found: int) -> Iterable[str]:
-    if query.fuzzy_asked:
-        yield "The fuzzymatching parameter is not supported. Only literal matching has been done."
     if found > query.limit == MAX_RESULTS:
         yield f"There are more results than {MAX_RESULTS}; ask for the rest with offset."

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,15 @@ from starlette.responses import Response
 
 from serai.imaging import reasons
 from serai.imaging.archive import Archive, Intake, Outcome, Received, receive
+from serai.imaging.dataset.model_json import first_text
 from serai.imaging.dicomweb.accept import parameters
 from serai.imaging.dicomweb.answers import DICOM_JSON, dicomweb_root, may
+from serai.imaging.dicomweb.assembling import BulkPart, Parts, assembled, data_sets
 from serai.imaging.dicomweb.multipart import PartEnd, PartStart, events
+from serai.imaging.dicomweb.spooled import Spooled
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Malformed, SeraiError, TooLarge, Unsupported
-from serai.kernel.ids import new_id
 
-# Objects up to this size are handled in memory, larger ones in a file beside the blobs.
-IN_MEMORY = 4 * 1024 * 1024
 # A batch is one transaction: enough to spare commits, little enough to keep memory bounded.
 BATCH_OBJECTS = 64
 BATCH_BYTES = 32 * 1024 * 1024
@@ -60,11 +59,12 @@ async def store(request: Request) -> Response:
     actor = may(request, "c")
     archive: Archive = request.app.state.archive
     content_type = request.headers.get("content-type", "")
-    _require_dicom(content_type)
+    described = _requires_assembling(content_type)
     intake, report = archive.intake(request.app.state.db, actor), Report()
     spool = Path(request.app.state.settings.home) / "blobs.unfinished"
     try:
-        async for batch in _batches(content_type, request.stream(), report, spool):
+        read = _assembled_batches if described else _batches
+        async for batch in read(content_type, request.stream(), report, spool):
             await _keep(batch, intake, report, request.path_params.get("study"))
     finally:
         await intake.finish(now=utc_now())
@@ -73,14 +73,68 @@ async def store(request: Request) -> Response:
     return _response(report, dicomweb_root(request))
 
 
-def _require_dicom(content_type: str) -> None:
+def _requires_assembling(content_type: str) -> bool:
+    """Whether the objects come as metadata and bulk data, rather than as files."""
     name, _, rest = content_type.partition(";")
     given = parameters(";" + rest)
     kind = given.get("type", DICOM).lower()
-    if name.strip().lower() != "multipart/related" or kind != DICOM:
-        raise Unsupported("stow.media-type", accepted=f'multipart/related; type="{DICOM}"')
+    if name.strip().lower() != "multipart/related" or kind not in (DICOM, DICOM_JSON):
+        accepted = [f'multipart/related; type="{each}"' for each in (DICOM, DICOM_JSON)]
+        raise Unsupported("stow.media-type", accepted=accepted)
     if not given.get("boundary"):
         raise Malformed("multipart.no-boundary")
+    return kind == DICOM_JSON
+
+
+async def _assembled_batches(
+    content_type: str, chunks: AsyncIterator[bytes], report: Report, spool: Path
+) -> AsyncIterator[list[Received]]:
+    """One object at a time: its values may come behind the metadata of all of them."""
+    async with AsyncExitStack() as files:
+        try:
+            described, bulk = await _described(content_type, chunks, files, spool)
+        except (Malformed, TooLarge) as error:
+            report.refused.append(Refused(error))
+            return
+        for each in described:
+            try:
+                yield [await asyncio.to_thread(_assemble, each, bulk)]
+            except SeraiError as error:
+                uids = (first_text(each, tag) for tag in ("00080016", "00080018"))
+                report.refused.append(Refused(error, *uids))
+
+
+def _assemble(described: dict[str, Any], bulk: Parts) -> Received:
+    return receive(assembled(described, bulk))
+
+
+async def _described(
+    content_type: str, chunks: AsyncIterator[bytes], files: AsyncExitStack, spool: Path
+) -> tuple[list[dict[str, Any]], Parts]:
+    """The metadata of every object, and the other parts by their location."""
+    described: list[dict[str, Any]] = []
+    bulk: dict[str, list[BulkPart]] = {}
+    part, headers = Spooled(spool), PartStart()
+    try:
+        async for event in events(content_type, chunks):
+            if isinstance(event, PartStart):
+                part, headers = Spooled(spool), event
+            elif isinstance(event, PartEnd):
+                content = BulkPart(_kind(headers), await part.complete(files))
+                if content.media_type in (DICOM_JSON, "application/json"):
+                    described += data_sets(content.read())
+                else:
+                    bulk.setdefault(headers.headers.get("content-location", ""), []).append(content)
+                part = Spooled(spool)
+            else:
+                await part.add(event)
+    finally:
+        part.discard()
+    return described, bulk
+
+
+def _kind(part: PartStart) -> str:
+    return part.headers.get("content-type", "application/octet-stream")
 
 
 async def _keep(
@@ -140,17 +194,17 @@ async def _parts(
 
     A body cut off keeps the parts that were complete; the one cut off is refused.
     """
-    part = _Part(spool)
+    part = Spooled(spool)
     try:
         async for event in events(content_type, chunks):
             if isinstance(event, PartStart):
-                part = _Part(spool, wrong_type=not _is_dicom(event))
+                part = Spooled(spool, wrong_type=not _is_dicom(event))
             elif isinstance(event, PartEnd):
                 if part.wrong_type:
                     report.refused.append(Refused(Malformed("dicom.wrong-media-type")))
                 else:
                     yield await part.complete(files)
-                part = _Part(spool)
+                part = Spooled(spool)
             else:
                 await part.add(event)
     except (Malformed, TooLarge) as error:
@@ -161,48 +215,6 @@ async def _parts(
 
 def _is_dicom(part: PartStart) -> bool:
     return part.headers.get("content-type", DICOM).partition(";")[0].strip().lower() == DICOM
-
-
-class _Part:
-    """The content of one part as it grows."""
-
-    def __init__(self, spool: Path, *, wrong_type: bool = False) -> None:
-        self.wrong_type = wrong_type
-        self._spool = spool
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._path = spool
-        self._file: BufferedWriter | None = None
-
-    async def add(self, piece: bytes) -> None:
-        if self.wrong_type:
-            return
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size >= IN_MEMORY:
-            await asyncio.to_thread(self._spill)
-
-    async def complete(self, files: AsyncExitStack) -> bytes | Path:
-        if self._file is None:
-            return b"".join(self._pieces)
-        await asyncio.to_thread(self._spill)
-        self._file.close()
-        self._file = None
-        files.callback(self._path.unlink, missing_ok=True)
-        return self._path
-
-    def discard(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._path.unlink(missing_ok=True)
-
-    def _spill(self) -> None:
-        if self._file is None:
-            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path = self._spool / f"stow-{new_id()}"
-            self._file = self._path.open("xb")
-        self._file.write(b"".join(self._pieces))
-        self._pieces, self._size = [], 0
 
 
 def _response(report: Report, root: str) -> Response:

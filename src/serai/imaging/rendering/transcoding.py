@@ -9,6 +9,7 @@ from typing import Any
 
 from serai.imaging.dataset import part10
 from serai.imaging.dataset.elements import PIXEL_DATA
+from serai.imaging.dataset.tolerance import pass_values_on
 from serai.imaging.dataset.words import little_endian
 from serai.imaging.rendering.description import Description, Frame
 from serai.imaging.rendering.encoding import encode
@@ -33,11 +34,9 @@ def transcoded(content: bytes, transfer_syntax: str) -> bytes:
 
 
 def _read(content: bytes) -> Any:
-    from pydicom import config, dcmread
+    from pydicom import dcmread
 
-    # Values that are not as they should be are passed on as they are.
-    config.settings.reading_validation_mode = config.IGNORE
-    config.settings.writing_validation_mode = config.IGNORE
+    pass_values_on()
     return dcmread(BytesIO(content))
 
 

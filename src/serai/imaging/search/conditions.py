@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
@@ -14,6 +15,9 @@ from serai.kernel.errors import Malformed
 
 NAME_COLUMNS = ("s.name_alphabetic", "s.name_ideographic", "s.name_phonetic")
 NAME_PREFIX = 200
+NAME_WORDS = f"imaging_name_words({', '.join(NAME_COLUMNS)})"
+ANY_WORD = f"EXISTS (SELECT 1 FROM unnest({NAME_WORDS}) AS w(v) WHERE {{condition}})"  # noqa: S608 - our own constants
+BETWEEN_WORDS = re.compile(r"[\^=\s,.-]+")
 AFTER_ANY = "\U0010ffff"
 # Any of an attribute's values; those of a person name are objects with a value for each group.
 ANY_VALUE = """EXISTS (SELECT 1 FROM jsonb_array_elements({column}) AS o(j), LATERAL (
@@ -27,7 +31,8 @@ ANY_MODALITY = "EXISTS (SELECT 1 FROM unnest(s.modalities) AS m(v) WHERE {condit
 class Conditions:
     """Collects conditions and their numbered parameters."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fuzzy: bool = False) -> None:
+        self._fuzzy = fuzzy
         self.parameters: dict[str, Any] = {}
         self._written: list[str] = []
 
@@ -67,7 +72,7 @@ class Conditions:
 
     def _text(self, wanted: Filter) -> str:
         column = wanted.key.column
-        if "->" in column:
+        if "attributes" in column:
             compared = self._compared("lower(v)", wanted.value.lower())
             return ANY_VALUE.format(column=column, condition=compared)
         compared = self._compared(column, wanted.value)
@@ -100,6 +105,22 @@ class Conditions:
         return f"{wanted.key.column} = ANY({self._value(uids)}::text[])"
 
     def _name(self, wanted: Filter) -> str:
+        literal = self._literal_name(wanted)
+        words = [word for word in BETWEEN_WORDS.split(fold_group(wanted.value)) if word.strip("*")]
+        return f"{self._words(words)} OR {literal}" if self._fuzzy and words else literal
+
+    def _words(self, words: Sequence[str]) -> str:
+        """Every word is one of the name's, in whatever order and component group."""
+        plain = [word for word in words if not set(word) & set("*?")]
+        written = [f"{NAME_WORDS} @> {self._value(plain)}::text[]"] if plain else []
+        written += [
+            ANY_WORD.format(condition=self._compared("w.v", word))
+            for word in words
+            if word not in plain
+        ]
+        return f"({' AND '.join(written)})"
+
+    def _literal_name(self, wanted: Filter) -> str:
         """Without `=` any component group may match; with it, each given group its own."""
         groups = wanted.value.split("=")
         if len(groups) == 1:
@@ -155,9 +176,9 @@ class Conditions:
         return " OR ".join(written)
 
 
-def conditions(filters: Sequence[Filter]) -> Conditions:
-    """Every filter, all of which must match."""
-    written = Conditions()
+def conditions(filters: Sequence[Filter], *, fuzzy: bool = False) -> Conditions:
+    """Every filter, all of which must match; `fuzzy` is for names (PS3.18 §8.3.4.2)."""
+    written = Conditions(fuzzy=fuzzy)
     day = next((f for f in filters if f.key.match is Match.DATE and "-" in f.value), None)
     time = next((f for f in filters if f.key.match is Match.TIME and "-" in f.value), None)
     combined = (day, time) if day and time else ()

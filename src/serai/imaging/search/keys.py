@@ -70,6 +70,9 @@ MATCH_BY_VR: Final = {
     "SH": Match.TEXT,
     "TM": Match.RANGE,
 }
+# Scheduled Procedure Step ID, Requested Procedure ID.
+REQUEST_ATTRIBUTES: Final = "00400275"
+REQUEST_KEYS: Final = ("00400009", "00401001")
 
 
 def tag_of(name: str) -> str | None:
@@ -83,6 +86,16 @@ def tag_of(name: str) -> str | None:
 
     tag = tag_for_keyword(name)
     return None if tag is None else f"{tag:08X}"
+
+
+def nested_key_of(path: str) -> Key | None:
+    """Of what requested a series, the standard's keys inside a sequence (PS3.18 §10.6.1.2.3)."""
+    sequence, _, name = path.partition(".")
+    outer, inner = tag_of(sequence), tag_of(name)
+    if outer != REQUEST_ATTRIBUTES or inner not in REQUEST_KEYS:
+        return None
+    column = f"""jsonb_path_query_array(e.attributes, '$."{outer}".Value[*]."{inner}".Value[*]')"""
+    return Key(inner, Level.SERIES, Match.TEXT, column)
 
 
 def key_of(tag: str) -> Key | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from psycopg.sql import Literal
 
 from serai.fhir import visibility
 from serai.imaging.archive.archive import COUNTED
 from serai.imaging.search.conditions import conditions
-from serai.imaging.search.keys import Level
-from serai.imaging.search.query import Query
+from serai.imaging.search.keys import Level, Match
+from serai.imaging.search.query import Filter, Query
 from serai.kernel.actor import Actor
 from serai.platform.db import Database
 
@@ -33,14 +36,42 @@ COLUMNS: Final = {
 # The same order on every page, whatever arrives between them is at most one page's matter.
 ORDER: Final = {
     Level.PATIENT: "s.patient_id, s.issuer, s.owner, s.study_date DESC NULLS LAST, s.uid",
-    Level.STUDY: "s.study_date DESC NULLS LAST, s.uid",
-    Level.SERIES: "s.study_date DESC NULLS LAST, s.uid, e.number NULLS LAST, e.uid",
-    Level.INSTANCE: """s.study_date DESC NULLS LAST, s.uid, e.number NULLS LAST, e.uid,
-        i.number NULLS LAST, i.uid""",
+    Level.STUDY: "study_date DESC NULLS LAST, study",
+    Level.SERIES: "study_date DESC NULLS LAST, study, series_number NULLS LAST, series",
+    Level.INSTANCE: """study_date DESC NULLS LAST, study, series_number NULLS LAST, series,
+        number NULLS LAST, instance""",
+}
+PLACE: Final = {
+    Level.STUDY: "s.study_date, s.uid AS study",
+    Level.SERIES: "s.study_date, s.uid AS study, e.number AS series_number, e.uid AS series",
+    Level.INSTANCE: """s.study_date, s.uid AS study, e.number AS series_number, e.uid AS series,
+        i.number, i.uid AS instance""",
+}
+# The rest of a row is read for the page only, not for what the page leaves out before it.
+OF_PAGE: Final = {
+    Level.STUDY: "s.uid = page.study",
+    Level.SERIES: "s.uid = page.study AND e.study_uid = page.study AND e.uid = page.series",
+    Level.INSTANCE: """s.uid = page.study AND e.study_uid = page.study AND e.uid = page.series
+        AND i.uid = page.instance""",
 }
 STORED: Final = "i.uid, i.sop_class, i.transfer_syntax, i.blob, i.size"
 VISIBLE: Final = """EXISTS (SELECT 1 FROM fhir_resource r
     WHERE r.type = 'ImagingStudy' AND r.id = s.resource AND NOT r.deleted AND {clause})"""
+# What an organisation can see at all comes by one of these ways, each in order of the page by an
+# index of its own, so that what others have costs it nothing. VISIBLE decides on every row.
+# The organisation is written out, so that the plan knows whether it has much or little.
+WAYS: Final = (
+    "s.owner = {organisation}",
+    "s.custodian = {organisation}",
+    "s.custodian = '?'",
+    """s.resource = ANY (ARRAY(
+        SELECT shared.id FROM fhir_share shared
+        WHERE shared.organisation = {organisation} AND shared.type = 'ImagingStudy'
+          AND shared.closed_at IS NULL))""",
+)
+# Such a value leaves so few rows that its own index serves better than the order of the page.
+FEW: Final = (Match.TEXT, Match.UIDS, Match.NAME)
+FEW_COLUMNS: Final = ("s.uid", "s.patient_id", "s.name", "s.accession", "e.uid", "i.uid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +89,7 @@ def visible(actor: Actor) -> tuple[str, dict[str, Any]]:
     """Condition on `s`: its ImagingStudy is visible to the actor."""
     clause, values = visibility.clause(actor, "r")
     # Whoever sees everything needs no look at the resource: it stays while pictures do.
-    return ("TRUE", {}) if clause == "TRUE" else (VISIBLE.format(clause=clause), values)
+    return (clause, {}) if not values else (VISIBLE.format(clause=clause), values)
 
 
 async def rows(db: Database, query: Query, actor: Actor) -> list[tuple[Any, ...]]:
@@ -74,17 +105,61 @@ async def stored(db: Database, query: Query, actor: Actor) -> list[StoredObject]
 async def _select(
     db: Database, columns: str, query: Query, actor: Actor, limit: int
 ) -> list[tuple[Any, ...]]:
-    written = conditions(query.filters)
+    written = conditions(query.filters, fuzzy=query.fuzzy_asked)
     seen, values = visible(actor)
-    level = query.level
-    statement = (
-        f"SELECT {columns} FROM {TABLES[level]} WHERE {written.sql} AND {seen} "  # noqa: S608
-        f"ORDER BY {ORDER[level]} LIMIT %(limit)s OFFSET %(offset)s"
-    )
-    bounds = {"limit": limit, "offset": query.offset}
+    condition = f"{written.sql} AND {seen}"
+    # Limit and offset are written out (both are numbers of ours by now): only then does a plan
+    # made without values know that a page is little.
+    page = f"LIMIT {limit} OFFSET {query.offset}"
+    if query.level is Level.PATIENT:
+        statement = (
+            f"SELECT {columns} FROM {TABLES[query.level]} WHERE {condition} "  # noqa: S608
+            f"ORDER BY {ORDER[query.level]} {page}"
+        )
+    else:
+        found = _found(query, condition, actor.organisation if values else None, limit)
+        order = ORDER[query.level]
+        statement = (
+            f"SELECT {columns} FROM "  # noqa: S608
+            f"(SELECT * FROM ({found}) found ORDER BY {order} {page}) AS page, "
+            f"{TABLES[query.level]} WHERE {OF_PAGE[query.level]} ORDER BY {_of_page(order)}"
+        )
     async with (
         db.connection() as connection,
         connection.cursor(binary=True) as cursor,
     ):
-        await cursor.execute(statement.encode(), {**written.parameters, **values, **bounds})
+        await cursor.execute(statement.encode(), {**written.parameters, **values})
         return await cursor.fetchall()
+
+
+def _found(query: Query, condition: str, organisation: str | None, limit: int) -> str:
+    """The places of rows up to the page's end; `organisation` is who sees only a part of what is
+    there."""
+    last = query.offset + limit
+    if organisation is None or _leaves_few(query.filters):
+        return _places(query.level, condition, last)
+    named = Literal(organisation).as_string().replace("%", "%%")
+    ways = (
+        _places(query.level, f"{way.format(organisation=named)} AND {condition}", last)
+        for way in WAYS
+    )
+    # A study can come by two ways; the union leaves it once.
+    return " UNION ".join(f"({way})" for way in ways)
+
+
+def _places(level: Level, condition: str, limit: int) -> str:
+    return (
+        f"SELECT {PLACE[level]} FROM {TABLES[level]} WHERE {condition} "  # noqa: S608
+        f"ORDER BY {ORDER[level]} LIMIT {limit}"
+    )
+
+
+def _of_page(order: str) -> str:
+    return ", ".join(f"page.{each.strip()}" for each in order.split(","))
+
+
+def _leaves_few(filters: Sequence[Filter]) -> bool:
+    return any(
+        each.key.match in FEW and each.key.column in FEW_COLUMNS and each.value[:1] not in "*?"
+        for each in filters
+    )
