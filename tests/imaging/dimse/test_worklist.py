@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from tests.imaging.dimse.calling import as_data_set, associated, find, matches, run
+from tests.imaging.dimse.calling import as_data_set, find, matches, run
 from tests.imaging.dimse.orders import a_patient, an_order, keep
 
+from serai.imaging import reasons
 from serai.imaging.dimse import Listener
 from serai.imaging.dimse.worklist import MODALITY_WORKLIST
 
@@ -35,7 +36,7 @@ def department(listener: Listener, database_url: str) -> Listener:
             "participant": [{"actor": {"reference": "Patient/fang"}, "status": "accepted"}],
         },
         an_order("done", status="completed"),
-        {**an_order("advice"), "orderDetail": []},
+        {name: each for name, each in an_order("advice").items() if name != "orderDetail"},
     )
     keep(database_url, a_patient("far"), an_order("elsewhere", "far"), organisation="township")
     return listener
@@ -70,7 +71,10 @@ def accessions(found: list[Dataset]) -> list[str]:
         (asked(AccessionNumber="A-ct-m*"), ["A-ct-moved"]),
         (asked(PatientID="MR-far"), []),
     ],
-    ids=str,
+    ids=[
+        "nothing", "modality", "station", "day", "days", "day and time", "name",
+        "name in another script", "number", "accession", "number at another hospital",
+    ],
 )  # fmt: skip
 def test_a_station_finds_its_work_by(
     department: Listener, keys: dict[str, Any], expected: list[str]
@@ -120,9 +124,8 @@ def test_a_date_that_is_none_is_refused(department: Listener) -> None:
 
 
 def test_a_workstation_gets_no_worklist(department: Listener) -> None:
-    with associated(department, "STATION", "1.2.840.10008.1.1", MODALITY_WORKLIST) as association:
-        accepted = [str(each.abstract_syntax) for each in association.accepted_contexts]
-    assert MODALITY_WORKLIST not in accepted
+    answers = find(department, MODALITY_WORKLIST, asked(), caller="STATION")
+    assert [status for status, _ in answers] == [reasons.NOT_AUTHORISED]
 
 
 def test_dcmtk_reads_the_worklist(department: Listener, tmp_path: Path) -> None:

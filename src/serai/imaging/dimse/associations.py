@@ -19,7 +19,7 @@ from serai.imaging.dimse.services import BY_UID, OWN
 from serai.imaging.dimse.storing import Inbox, Sender
 from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import SeraiError
+from serai.kernel.errors import Forbidden, SeraiError
 from serai.platform import audit
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,9 @@ class Associations:
         association.dimse.cancel_req.clear()
         association._is_paused = True  # noqa: SLF001 - sub-operations wait for answers themselves
         try:
-            _answered(exchange, service)
+            # pynetdicom takes contexts of classes whose names it spells otherwise for storage.
+            allowed = _may(peer, exchange.model)
+            _answered(exchange, service if allowed else _refused)
         finally:
             association._is_paused = False  # noqa: SLF001
         return True
@@ -125,6 +127,10 @@ def _may(peer: Peer, sop_class: str) -> bool:
     """Whether a context of the class is accepted from this peer; deny by default."""
     served = BY_UID.get(sop_class)
     return served is not None and (served.service is None or served.service in peer.services)
+
+
+def _refused(_: Exchange) -> None:
+    raise Forbidden("dimse.not-allowed")
 
 
 def _answered(exchange: Exchange, service: Callable[[Exchange], None]) -> None:
