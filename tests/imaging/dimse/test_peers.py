@@ -12,7 +12,8 @@ from tests.imaging.objects import a_picture
 
 from serai.imaging import reasons
 from serai.imaging.dimse import Listener, sockets
-from serai.imaging.dimse.peers import calling_peer
+from serai.imaging.dimse.peers import Service, calling_peer, peers_of
+from serai.network.plan import DICOM_SERVICES, Modality
 from serai.platform.db import Database
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -107,3 +108,20 @@ def test_an_unmodified_sender_is_not_held_up(listener: Listener, tmp_path: Path)
     took = time.monotonic() - began
     assert result.returncode == 0, result.stderr
     assert took < 60 * 0.040
+
+
+def test_a_network_file_can_name_every_service() -> None:
+    assert set(DICOM_SERVICES) == set(Service)
+
+
+def test_a_device_of_a_network_file_works_as_a_modality_unless_told_otherwise() -> None:
+    told = ("find", "retrieve")
+    plain, station = peers_of(
+        [
+            Modality("county", "CT1", "10.0.0.5", 104),
+            Modality("county", "STATION", "10.0.0.6", None, told),
+        ]
+    )
+    assert plain.services == {"store", "worklist", "mpps", "commitment"}
+    assert (plain.host, plain.port) == ("10.0.0.5", 104)
+    assert station.services == {"find", "retrieve"}

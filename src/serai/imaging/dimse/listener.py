@@ -49,8 +49,11 @@ _config.LOG_HANDLER_LEVEL = "none"
 class Listener:
     """Starts on entering, refuses new work and settles the old on leaving."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(
+        self, settings: Settings, database_url: str, fhir: FhirStore | None = None
+    ) -> None:
         self._settings = settings
+        self._fhir = fhir or FhirStore()
         self._url = database_url
         self._loop = LoopThread()
 
@@ -89,7 +92,7 @@ class Listener:
     def _open(self) -> None:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
-        archive = Archive(FhirStore(), Blobs(settings.home, settings.blobs))
+        archive = Archive(self._fhir, Blobs(settings.home, settings.blobs))
         self._loop.run(archive.restore(self._db))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
         self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))
@@ -124,13 +127,13 @@ class Listener:
         self._servers.append(server)
 
 
-def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+def serve(settings: Settings, fhir: FhirStore, *, ready: Callable[[], None]) -> None:
     """Listen until told to stop; `ready` is called once senders can connect."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     assert settings.database_url
-    with Listener(settings, settings.database_url):
+    with Listener(settings, settings.database_url, fhir):
         ready()
         stopped.wait()
 
