@@ -11,10 +11,11 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import index, settling
+from serai.imaging.archive import index, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
+from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset.part10 import data_set_start
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, Invalid, Malformed, SeraiError, Unavailable
@@ -114,10 +115,10 @@ class Intake:
         if _place(received.instance) not in self._accepted:
             return False
         uid = received.instance.uid
-        put[uid] = Kept(received, await self._blobs.put(received.for_blob))
+        put[uid] = await self._kept(received)
         try:
             async with self._db.connection() as connection:
-                added = await index.add_expected(connection, put[uid], now)
+                added = await index.add_expected(connection, put[uid], now, staging.stage)
         except ForeignKeyViolation:
             # The series was deleted since this intake judged it.
             self._accepted.discard(_place(received.instance))
@@ -179,15 +180,22 @@ class Intake:
         raise Conflict("imaging.instance-differs", instance=instance.uid)
 
     async def _put(self, fresh: Sequence[Received], put: dict[str, Kept]) -> dict[str, Outcome]:
-        """Make the bytes durable; `put` learns each blob, the answer is what failed."""
+        """Write the bytes; `put` learns each blob, the answer is what failed."""
         failed = {}
         for each in fresh:
             uid = each.instance.uid
             try:
-                put[uid] = put.get(uid) or Kept(each, await self._blobs.put(each.for_blob))
+                put[uid] = put.get(uid) or await self._kept(each)
             except SeraiError as error:
                 failed[uid] = Outcome(each, error=error)
         return failed
+
+    async def _kept(self, received: Received) -> Kept:
+        content = received.content
+        if self._blobs.is_local and isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
+            blob = await asyncio.to_thread(self._blobs.put_unsynced, content)
+            return Kept(received, blob, staged=True)
+        return Kept(received, await self._blobs.put(received.for_blob))
 
     async def _write(
         self, kept: Sequence[Kept], studies: dict[str, KnownStudy], now: datetime
@@ -199,6 +207,7 @@ class Intake:
         async with self._db.transaction() as tx:
             for uid in sorted({each.instance.study_uid for each in kept} - studies.keys()):
                 resources[uid] = await self._add_study(tx, _of_study(kept, uid), now)
+            await staging.stage(tx, kept, now)
             await index.hold_studies(tx, sorted(grown))
             await index.add_series(tx, kept)
             if len(await index.add_instances(tx, kept, now)) < len(kept):

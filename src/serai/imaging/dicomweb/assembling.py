@@ -108,7 +108,7 @@ def _native(described: dict[str, Any]) -> str:
 
 
 def _value(parts: Parts, address: str | None) -> bytes:
-    if address not in parts:
+    if address is None or address not in parts:
         raise Malformed("stow.bulk-data-missing")
     return b"".join(part.read() for part in parts[address])
 

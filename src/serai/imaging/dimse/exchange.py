@@ -16,9 +16,13 @@ from serai.imaging.dataset.part10 import IMPLICIT_VR_LITTLE_ENDIAN
 from serai.imaging.dataset.writing import CHARACTER_SET, encoded
 from serai.imaging.dimse.loop import LoopThread
 from serai.imaging.dimse.peers import Peer
+from serai.imaging.dimse.waiting import reactor_held
 from serai.kernel.errors import Invalid
 from serai.platform.db import Database
 from serai.platform.settings import Settings
+
+# What each kind of request calls its data set (PS3.7 §9.1, §10.1).
+DATA_SETS = ("Identifier", "AttributeList", "ModificationList", "ActionInformation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Exchange:
     @cached_property
     def identifier(self) -> Attributes:
         """The data set of the request; Invalid when there is none."""
-        content = self.request.Identifier.getvalue() if self.request.Identifier else b""
+        given = [getattr(self.request, name, None) for name in DATA_SETS]
+        content = next((each.getvalue() for each in given if each), b"")
         if not content:
             raise Invalid("dimse.no-identifier")
         encoding = EXPLICIT_LITTLE if self._explicit else IMPLICIT_LITTLE
@@ -77,7 +82,7 @@ class Exchange:
         """Send one response; `fields` are elements of the command set by keyword."""
         response = type(self.request)()
         response.MessageIDBeingRespondedTo = self.request.MessageID
-        response.AffectedSOPClassUID = self.request.AffectedSOPClassUID
+        response.AffectedSOPClassUID = self.model
         response.Status = status
         for keyword, value in fields.items():
             setattr(response, keyword, value)
@@ -85,6 +90,16 @@ class Exchange:
             response.Identifier = BytesIO(self._encoded(identifier))
         if self.open:
             self.association.dimse.send_msg(response, self.context.context_id)
+
+    def respond_instance(self, uid: str, fields: Mapping[str, object] | None = None) -> None:
+        """Success of an operation on one managed SOP instance (PS3.7 §10.1)."""
+        self.respond(0x0000, fields={"AffectedSOPInstanceUID": uid, **(fields or {})})
+
+    def asked(self, association: Any, request: Any, context_id: int) -> Any:
+        """Ask something ourselves, on this association or another, and wait for the answer."""
+        with reactor_held(association):
+            association.dimse.send_msg(request, context_id)
+            return association.dimse.get_msg(block=True)[1]
 
     def refuse(self, failure: tuple[int, str], details: Mapping[str, object]) -> None:
         """A failure with its reason and, when one is to blame, the element."""

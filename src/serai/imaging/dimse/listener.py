@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import ssl
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+import psycopg
 import structlog
 from pynetdicom import AE, _config
 
@@ -21,7 +23,7 @@ from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.loop import LoopThread
 from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import Unavailable
+from serai.kernel.errors import SeraiError, Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
@@ -35,6 +37,7 @@ ACSE_TIMEOUT_S = 30
 NETWORK_TIMEOUT_S = 300
 CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
+SYNC_EVERY_S = 2.0
 
 # Keep every storage class, private and future ones too, in the transfer syntax the sender
 # prefers (PS3.4 §B.4.1, level 2 full): an archive that refuses a new class loses pictures.
@@ -46,8 +49,11 @@ _config.LOG_HANDLER_LEVEL = "none"
 class Listener:
     """Starts on entering, refuses new work and settles the old on leaving."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(
+        self, settings: Settings, database_url: str, fhir: FhirStore | None = None
+    ) -> None:
         self._settings = settings
+        self._fhir = fhir or FhirStore()
         self._url = database_url
         self._loop = LoopThread()
 
@@ -79,14 +85,17 @@ class Listener:
         for association in self._ae.active_associations:
             association.abort()
             association.join(ABORT_WITHIN_S)
+        self._syncing.cancel()
         self._loop.run(self._db.close())
         self._loop.stop()
 
     def _open(self) -> None:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
-        archive = Archive(FhirStore(), Blobs(settings.home, settings.blobs))
+        archive = Archive(self._fhir, Blobs(settings.home, settings.blobs))
+        self._loop.run(archive.restore(self._db))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
+        self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))
         associations = Associations(House(settings, self._loop, self._db, archive))
         self._ae = _application_entity(settings.ae_title)
         self._servers: list[Acceptor] = []
@@ -97,6 +106,7 @@ class Listener:
         except BaseException:
             for server in self._servers:
                 server.shutdown()
+            self._syncing.cancel()
             self._loop.run(self._db.close())
             raise
         log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
@@ -117,15 +127,25 @@ class Listener:
         self._servers.append(server)
 
 
-def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+def serve(settings: Settings, fhir: FhirStore, *, ready: Callable[[], None]) -> None:
     """Listen until told to stop; `ready` is called once senders can connect."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     assert settings.database_url
-    with Listener(settings, settings.database_url):
+    with Listener(settings, settings.database_url, fhir):
         ready()
         stopped.wait()
+
+
+async def _sync_now_and_then(archive: Archive, db: Database) -> None:
+    """Small objects wait for it no longer than this; their rows keep their bytes meanwhile."""
+    while True:
+        await asyncio.sleep(SYNC_EVERY_S)
+        try:
+            await archive.sync(db)
+        except (SeraiError, psycopg.Error) as error:
+            log.warning("imaging.not-synced", error=type(error).__name__)
 
 
 def _application_entity(title: str) -> AE:

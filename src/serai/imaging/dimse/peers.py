@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from serai.kernel.actor import Actor, Kind
 from serai.kernel.errors import Invalid
+from serai.network.plan import Modality
 from serai.platform.db import Connection
 
 ADD = """INSERT INTO dimse_peer (ae_title, organisation, address, services, host, port, tls)
@@ -74,6 +75,22 @@ class Peer:
             organisation=self.organisation,
             scopes=SCOPES,
         )
+
+
+def peers_of(modalities: Iterable[Modality]) -> list[Peer]:
+    """Those a network file names: they call from where they listen."""
+    return [
+        Peer(
+            one.ae_title,
+            one.organisation,
+            one.host,
+            services=frozenset(map(Service, one.services)) or OF_A_MODALITY,
+            host=one.host,
+            port=one.port,
+            tls=one.tls,
+        )
+        for one in modalities
+    ]
 
 
 async def set_peers(tx: Connection, peers: Iterable[Peer]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from pynetdicom import AE, build_context
+from pynetdicom import build_context
 
 from serai.imaging.dataset.model_json import Attributes
-from serai.imaging.dimse import tls
+from serai.imaging.dimse.calling import called
 from serai.imaging.dimse.exchange import Exchange
 from serai.imaging.dimse.finding import CANCELLED, PENDING, SUCCESS
 from serai.imaging.dimse.identifiers import level_of, read_unique
@@ -40,7 +39,6 @@ DESTINATION_UNKNOWN: Final = 0xA801
 MAX_SUBOPERATIONS: Final = 0xFFFF
 # An association has at most 128 presentation contexts; each object needs up to two.
 KINDS_PER_ASSOCIATION: Final = 60
-CONNECT_S: Final = 10
 WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007, 0x0107, 0x0116})
 
 
@@ -117,7 +115,7 @@ def move(exchange: Exchange) -> None:
     _audit(exchange, sent, act="dicom.move")
     originator = Originator(exchange.peer.ae_title, exchange.request.MessageID)
     for group in _groups(sent):
-        with _associated(exchange, receiver, group) as association:
+        with called(house, receiver, _contexts(group)) as association:
             if not _each(exchange, group, progress, _sender(exchange, association, originator)):
                 break
     _conclude(exchange, progress)
@@ -199,35 +197,6 @@ def _groups(found: Sequence[StoredObject]) -> Iterator[list[StoredObject]]:
         group.append(each)
     if group:
         yield group
-
-
-@contextmanager
-def _associated(exchange: Exchange, receiver: Peer, group: Sequence[StoredObject]) -> Iterator[Any]:
-    """An association with the receiver, or None when it cannot be had."""
-    association = open_association(exchange, receiver, _contexts(group))
-    try:
-        yield association
-    finally:
-        if association is not None and association.is_established:
-            association.release()
-
-
-def open_association(exchange: Exchange, receiver: Peer, contexts: list[Any]) -> Any:
-    """Call a peer in our own name; None when it does not answer or refuses."""
-    entity = AE(exchange.house.ae_title)
-    entity.acse_timeout = entity.connection_timeout = CONNECT_S
-    security = tls.client_arguments(exchange.house.settings, receiver) if receiver.tls else None
-    association = entity.associate(
-        receiver.host,
-        receiver.port,
-        contexts=contexts,
-        ae_title=receiver.ae_title,
-        tls_args=security,
-    )
-    if association.is_established:
-        return association
-    log.warning("dimse.peer-not-reached", ae_title=receiver.ae_title)
-    return None
 
 
 def _contexts(group: Sequence[StoredObject]) -> list[Any]:

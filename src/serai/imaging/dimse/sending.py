@@ -16,6 +16,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from serai.imaging.archive.content import buffer_of
 from serai.imaging.dataset import part10
 from serai.imaging.dimse.exchange import House
+from serai.imaging.dimse.waiting import LOOK_AGAIN_S, reactor_held
 from serai.imaging.rendering.native import can_decode
 from serai.imaging.rendering.transcoding import transcoded
 from serai.imaging.search.rows import StoredObject
@@ -23,7 +24,6 @@ from serai.kernel.errors import Unavailable, Unsupported
 
 # PDUs waiting for a slow receiver; more would only fill memory.
 MAX_WAITING: Final = 32
-LOOK_AGAIN_S: Final = 0.0005
 MEDIUM_PRIORITY: Final = 0
 # Syntaxes that can be written when the stored one is not taken, the better first.
 WRITTEN: Final = (part10.EXPLICIT_VR_LITTLE_ENDIAN, part10.IMPLICIT_VR_LITTLE_ENDIAN)
@@ -72,7 +72,7 @@ def send(
         request.MoveOriginatorMessageID = originator.message_id
     with _data_set(house, found, str(context.transfer_syntax[0])) as place:
         request._dataset_path = place  # noqa: SLF001 - pynetdicom's way of sending from a file
-        with _reactor_held(association):
+        with reactor_held(association):
             _transmit(association, request, context.context_id)
             _, response = association.dimse.get_msg(block=True)
     if response is None or response.Status is None:
@@ -110,18 +110,6 @@ def _transmit(association: Any, request: C_STORE, context_id: int) -> None:
                 raise Unavailable("dimse.no-answer")
             time.sleep(LOOK_AGAIN_S)
         association.dul.send_pdu(part)
-
-
-@contextmanager
-def _reactor_held(association: Any) -> Iterator[None]:
-    """Keep pynetdicom's own loop from taking the answer that is waited for."""
-    association._reactor_checkpoint.clear()  # noqa: SLF001 - as its send_c_store does
-    while not association._is_paused:  # noqa: SLF001
-        time.sleep(LOOK_AGAIN_S)
-    try:
-        yield
-    finally:
-        association._reactor_checkpoint.set()  # noqa: SLF001
 
 
 def distinct_contexts(found: Sequence[StoredObject]) -> list[tuple[str, str]]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, N_ACTION, N_CREATE, N_SET
 
 from serai.imaging.dataset import part10
-from serai.imaging.dimse import finding, retrieving
+from serai.imaging.dimse import committing, finding, performed, retrieving, worklist
 from serai.imaging.dimse.exchange import Exchange
 from serai.imaging.dimse.peers import Service
 
@@ -67,6 +67,24 @@ SERVED: Final = (
         Service.RETRIEVE,
         "C-MOVE",
     ),
+    Served(
+        worklist.MODALITY_WORKLIST,
+        "Modality Worklist Information Model – FIND",
+        Service.WORKLIST,
+        "C-FIND",
+    ),
+    Served(
+        performed.PERFORMED_STEP,
+        "Modality Performed Procedure Step",
+        Service.MPPS,
+        "N-CREATE, N-SET",
+    ),
+    Served(
+        committing.STORAGE_COMMITMENT,
+        "Storage Commitment Push Model",
+        Service.COMMITMENT,
+        "N-ACTION, N-EVENT-REPORT",
+    ),
 )
 BY_UID: Final = {each.uid: each for each in SERVED}
 # Requests this server answers itself rather than through pynetdicom's service classes, which
@@ -78,4 +96,8 @@ OWN: Final[dict[tuple[type, str], Callable[[Exchange], None]]] = {
     (C_GET, retrieving.STUDY_ROOT_GET): retrieving.get,
     (C_MOVE, retrieving.PATIENT_ROOT_MOVE): retrieving.move,
     (C_MOVE, retrieving.STUDY_ROOT_MOVE): retrieving.move,
+    (C_FIND, worklist.MODALITY_WORKLIST): worklist.find,
+    (N_CREATE, performed.PERFORMED_STEP): performed.create,
+    (N_SET, performed.PERFORMED_STEP): performed.change,
+    (N_ACTION, committing.STORAGE_COMMITMENT): committing.commit,
 }
