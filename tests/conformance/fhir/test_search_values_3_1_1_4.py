@@ -250,7 +250,7 @@ async def test_these_values_find_exactly_these(
         ("Observation?code-value-quantity=8480-6$much", "code-value-quantity"),
         ("Observation?code-value-quantity=a$1$2", "code-value-quantity"),
         ("Observation?code:in=http://x.test/vs", "code:in"),
-        ("Observation?code:text=heart", "code:text"),
+        ("Observation?status:text=final", "status:text"),
         ("Observation?subject:below=Patient/1", "subject:below"),
         ("Observation?code:of-type=urn:kind|MR|12", "code:of-type"),
         ("Location?near=91|0|5|km", "near"),
