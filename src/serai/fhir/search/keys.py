@@ -29,7 +29,7 @@ from serai.fhir.search.indexed import Indexed, PairValue, ReferenceValue, TokenV
 SEPARATOR = "\x1f"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def key(*parts: str) -> int:
     """The signed 64-bit key of a kind and its parts."""
     text = SEPARATOR.join(parts).encode("utf-8", "surrogatepass")
