@@ -7,6 +7,7 @@ ends: it cannot outlive the import.
 from __future__ import annotations
 
 import gc
+import os
 import struct
 import sys
 from datetime import datetime
@@ -23,6 +24,7 @@ from serai.kernel.errors import SeraiError
 
 LENGTH = struct.Struct("!I")
 BLOCKS_PER_COLLECTION = 16
+LESS_URGENT = 5
 
 # What stands for a line that the import has to look at itself: a bundle, a resource that points
 # at others or that is refused. Whatever is wrong is found and told in one place.
@@ -62,6 +64,8 @@ def serve() -> None:
     """The whole life of the process; its argument is the server's base."""
     # What is decoded from JSON holds no cycles: looking for them among a block's values is a
     # fifth of the work. What a refusal leaves is found between blocks.
+    # Whoever writes has only one processor; these have the rest.
+    os.nice(LESS_URGENT)
     gc.freeze()
     gc.disable()
     _serve(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1])

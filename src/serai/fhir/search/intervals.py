@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 Interval = tuple[datetime, datetime]
@@ -18,6 +19,8 @@ DATE_TIME: Final = re.compile(
 )
 
 
+# A resource says the same moment again and again, and is validated before it is indexed.
+@lru_cache(maxsize=1024)
 def interval(text: str) -> Interval | None:
     """[low, high) of a date, dateTime, instant or search value; None when it is none of them.
 

@@ -40,6 +40,9 @@ def starts_before_it_ends(period: Json) -> bool:
     start, end = period.get("start"), period.get("end")
     if not isinstance(start, str) or not isinstance(end, str):
         return True
+    if len(start) == len(end) and start[-6:] == end[-6:] and start <= end:
+        # Written alike, zone included, their order is that of their letters.
+        return True
     first, last = interval(start), interval(end)
     return first is None or last is None or first[0] < last[1]
 
