@@ -225,6 +225,12 @@ def _write(out: Path, points: list[Point]) -> None:
     out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
+def merge(out: Path, *files: Path) -> None:
+    """One table of several runs, where not all sizes were measured in one."""
+    read = msgspec.json.Decoder(list[Point])
+    _write(out, [point for file in files for point in read.decode(file.read_bytes())])
+
+
 def main(sizes: str, out: str, rows: str, home: Path | None, *, analyse: bool) -> None:
     with server(home=home) as node:
         asyncio.run(

@@ -31,6 +31,8 @@ from serai.platform.db import Database
 from serai.web.languages import N_, gettext
 
 FHIR_FORMS = (Form.JSON, Form.NDJSON)
+WORTH_ANALYSING = 1000
+ANALYSE = "ANALYZE fhir_resource, fhir_string, fhir_date, fhir_quantity"
 # An index of the other files of a disc; it holds nothing of its own.
 SKIPPED = (Form.DICOMDIR,)
 # New objects before the collector looks at those, at the older ones and at all.
@@ -158,6 +160,15 @@ async def _import_records(door: Door, records: Sequence[Source]) -> None:
         while left and len(door.tally.refusals) < refused:
             refused = len(door.tally.refusals)
             left = [one for one in left if not await _import_one(door, one, beside, again=True)]
+    await _analyse(door)
+
+
+async def _analyse(door: Door) -> None:
+    """The database's own chores would learn of so many rows only a minute later; till then a
+    search by date alone walks all of them."""
+    if door.tally.resources.created >= WORTH_ANALYSING:
+        async with door.db.connection() as connection:
+            await connection.execute(ANALYSE)
 
 
 async def _import_one(door: Door, source: Source, beside: Beside, *, again: bool = False) -> bool:

@@ -16,6 +16,7 @@ from serai.fhir.interaction.table import find
 from serai.fhir.interaction.writing import answer
 from serai.fhir.places import placing
 from serai.fhir.store import FhirStore, Write
+from serai.fhir.store.writing import breathe
 from serai.fhir.stored import Stored
 from serai.kernel.errors import Malformed, NotFound
 from serai.kernel.ids import new_id
@@ -59,7 +60,10 @@ async def run(scene: Scene, requests: Requests) -> bytes:
     planned = await _plan_all(scene, writing)
     known = _known(planned)
     await _resolve_conditions(scene, planned, known)
-    ready = [await _with_body(scene, one, known) for one in planned]
+    ready: list[Planned] = []
+    for position, one in enumerate(planned):
+        await breathe(position)
+        ready.append(await _with_body(scene, one, known))
     done = await _write_all(scene, ready)
     # What was read is several times the size of the bundle; the answer is made from what is stored.
     del planned, ready

@@ -67,7 +67,7 @@ class Writer:
         """All or nothing; the answer is in the order asked. A DELETE of what is not there
         answers with a version 0 that was never stored."""
         for position, one in enumerate(writes):
-            await _breathe(position)
+            await breathe(position)
             with placing(one.place):
                 require(self.actor, _INTERACTION[one.method], one.type)
                 if one.body is not None:
@@ -81,7 +81,7 @@ class Writer:
         changed: list[Row] = []
         answers: list[Stored] = []
         for position, one in enumerate(writes):
-            await _breathe(position)
+            await breathe(position)
             current = held.get((one.type, one.id))
             with placing(one.place):
                 self._admit(one, current)
@@ -244,7 +244,7 @@ class Writer:
         return owners
 
 
-async def _breathe(position: int) -> None:
+async def breathe(position: int) -> None:
     """A large transaction lets other requests have their turn."""
     if position % BREATH == BREATH - 1:
         await asyncio.sleep(0)
