@@ -62,6 +62,8 @@ WAYS: Final = (
         WHERE shared.organisation = {organisation} AND shared.type = 'ImagingStudy'
           AND shared.closed_at IS NULL))""",
 )
+# Behind so many rows, putting the ways together costs more than looking at every study once.
+DEEP: Final = 10_000
 # Such a value leaves so few rows that its own index serves better than the order of the page.
 FEW: Final = (Match.TEXT, Match.UIDS, Match.NAME)
 FEW_COLUMNS: Final = ("s.uid", "s.patient_id", "s.name", "s.accession", "e.uid", "i.uid")
@@ -94,7 +96,7 @@ def _statement(query: Query, condition: str, organisation: str | None) -> str:
     # Limit and offset are written out (both are numbers of ours by now): only then does a plan
     # made without values know that a page is little.
     last = query.offset + query.limit + 1
-    if organisation is not None and not _leaves_few(query.filters):
+    if organisation is not None and last <= DEEP and not _leaves_few(query.filters):
         named = Literal(organisation).as_string().replace("%", "%%")
         ways = (
             _places(query.level, f"{way.format(organisation=named)} AND {condition}", last)
