@@ -108,9 +108,10 @@ def _native(described: dict[str, Any]) -> str:
 
 
 def _value(parts: Parts, address: str | None) -> bytes:
-    if address is None or address not in parts:
+    sent = parts.get(address or "")
+    if not sent:
         raise Malformed("stow.bulk-data-missing")
-    return b"".join(part.read() for part in parts[address])
+    return b"".join(part.read() for part in sent)
 
 
 def _encapsulate(data_set: Any, frames: Sequence[BulkPart]) -> None:

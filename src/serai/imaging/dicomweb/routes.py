@@ -77,11 +77,8 @@ def routes() -> list[BaseRoute]:
                 *(Route(path, answering(handler), methods=["GET"]) for path, handler in GET),
                 *(Route(path, answering(handler), methods=["PUT"]) for path, handler in PUT),
                 *(Route(path, answering(handler), methods=["DELETE"]) for path, handler in DELETE),
-                Route(
-                    "/{path:path}",
-                    answering(nothing_there),
-                    methods=ALL_METHODS,
-                ),
+                Route("/workitems{path:path}", answering(no_worklist), methods=ALL_METHODS),
+                Route("/{path:path}", answering(nothing_there), methods=ALL_METHODS),
             ],
         )
     ]

@@ -18,6 +18,7 @@ NAME_PREFIX = 200
 NAME_WORDS = f"imaging_name_words({', '.join(NAME_COLUMNS)})"
 ANY_WORD = f"EXISTS (SELECT 1 FROM unnest({NAME_WORDS}) AS w(v) WHERE {{condition}})"  # noqa: S608 - our own constants
 BETWEEN_WORDS = re.compile(r"[\^=\s,.-]+")
+CODE = re.compile(r"[A-Z0-9_]{1,16}")
 AFTER_ANY = "\U0010ffff"
 # Any of an attribute's values; those of a person name are objects with a value for each group.
 ANY_VALUE = """EXISTS (SELECT 1 FROM jsonb_array_elements({column}) AS o(j), LATERAL (
@@ -164,10 +165,17 @@ class Conditions:
             return "FALSE"
         return f"{wanted.key.column} = {self._value(number)}"
 
+    def _few_known(self, values: Sequence[str]) -> str:
+        """Written out where they are codes, of which there are few: then a plan knows whether
+        they leave much or little."""
+        if all(CODE.fullmatch(value) for value in values):
+            return f"ARRAY[{', '.join(repr(value) for value in sorted(values))}]"
+        return self._value(values)
+
     def _modalities(self, wanted: Filter) -> str:
         values = wanted.value.replace("\\", ",").split(",")
         plain = [value.strip() for value in values if not set(value) & set("*?")]
-        written = [f"s.modalities && {self._value(plain)}::text[]"] if plain else []
+        written = [f"s.modalities && {self._few_known(plain)}::text[]"] if plain else []
         written += [
             ANY_MODALITY.format(condition=self._compared("m.v", v))
             for value in values

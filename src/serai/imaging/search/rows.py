@@ -69,6 +69,8 @@ WAYS: Final = (
         WHERE shared.organisation = {organisation} AND shared.type = 'ImagingStudy'
           AND shared.closed_at IS NULL))""",
 )
+# Behind so many rows, putting the ways together costs more than looking at every study once.
+DEEP: Final = 10_000
 # Such a value leaves so few rows that its own index serves better than the order of the page.
 FEW: Final = (Match.TEXT, Match.UIDS, Match.NAME)
 FEW_COLUMNS: Final = ("s.uid", "s.patient_id", "s.name", "s.accession", "e.uid", "i.uid")
@@ -136,7 +138,7 @@ def _found(query: Query, condition: str, organisation: str | None, limit: int) -
     """The places of rows up to the page's end; `organisation` is who sees only a part of what is
     there."""
     last = query.offset + limit
-    if organisation is None or _leaves_few(query.filters):
+    if organisation is None or last > DEEP or _leaves_few(query.filters):
         return _places(query.level, condition, last)
     named = Literal(organisation).as_string().replace("%", "%%")
     ways = (
