@@ -201,3 +201,32 @@ def test_dcmtk_finds_a_study(archive: Listener, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert WANG.encode() in (tmp_path / "rsp0001.dcm").read_bytes()
     assert not (tmp_path / "rsp0002.dcm").exists()
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "key"),
+    [
+        ("ISO_IR 101", "Wałęsa^Łucja", "wałęsa*"),
+        ("ISO_IR 110", "Bērziņš^Jānis", "BĒRZIŅŠ*"),
+        ("ISO_IR 144", "Иванов^Пётр", "иван*"),
+        ("ISO_IR 127", "قباني^لنزار", "قبا*"),
+        ("ISO_IR 126", "Διονυσιος", "διον*"),
+        ("ISO_IR 138", "שרון^דבורה", "שרון*"),
+        ("ISO_IR 148", "Çavuşoğlu^Gül", "cavus*"),
+        ("ISO_IR 166", "สมชาย^ใจดี", "สมชาย*"),
+        ("ISO_IR 192", "Nguyễn^Văn Đặng", "nguyen*"),
+        ("GB18030", "Wang^XiaoDong=王^小东", "王*"),
+        ("GBK", "Wang^XiaoDong=王^小东", "王^小*"),
+        (["", "ISO 2022 IR 58"], "Zhang^XiaoDong=张^小东", "张*"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "홍*"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "山田*"),
+    ],
+    ids=str,
+)
+def test_names_are_found_in_their_own_character_set(
+    listener: Listener, charset: str | list[str], name: str, key: str
+) -> None:
+    assert send(listener, a_picture(PatientName=name, charset=charset)) == [0]
+    keys = {"QueryRetrieveLevel": "STUDY", "SpecificCharacterSet": charset, "PatientName": key}
+    (found,) = matches(listener, STUDY_ROOT, keys)
+    assert str(found.PatientName) == name

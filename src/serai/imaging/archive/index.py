@@ -161,7 +161,8 @@ async def add_expected(connection: Connection, kept: Kept, now: datetime, stage:
     """One more instance of a series that is there, in one round trip; False when the UID is
     taken. The study is marked after it is held, so that `settle` cannot fall in between."""
     study = [kept.instance.study_uid]
-    async with connection.pipeline(), connection.transaction():
+    # What lies between two syncs of a pipeline is one transaction, without BEGIN's round trip.
+    async with connection.pipeline():
         await stage(connection, [kept], now)
         await connection.execute(HOLD_STUDIES, (study,))
         await connection.execute(UNSETTLE, (study,))

@@ -57,15 +57,25 @@ class Intake:
         self._grown: set[str] = set()
         self._accepted: set[tuple[str, str, PatientKey]] = set()
 
-    async def keep(self, received: Sequence[Received], *, now: datetime) -> list[Outcome]:
+    def ahead(self, received: Received) -> Kept | None:
+        """Write a small object's file already in the thread that has it, then `keep` it."""
+        content = received.content
+        if self._blobs.is_local and isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
+            return Kept(received, self._blobs.put_unsynced(content), staged=True)
+        return None
+
+    async def keep(
+        self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None
+    ) -> list[Outcome]:
         """Store a batch in one transaction; the outcome of each in the order given."""
+        written = {ahead.instance.uid: ahead} if ahead else {}
         outcomes: dict[int, Outcome] = {}
         waiting = list(enumerate(received))
         while waiting:
             # The same UID twice in a batch: the second meets the first in the index.
             batch, waiting = _first_of_each_uid(waiting)
             try:
-                kept = await self._keep_distinct(list(batch.values()), now)
+                kept = await self._keep_distinct(list(batch.values()), now, written)
             except OperationalError as error:
                 raise Unavailable("database.unreachable") from error
             outcomes.update(zip(batch, kept, strict=True))
@@ -76,14 +86,16 @@ class Intake:
         grown, self._grown = self._grown, set()
         await settling.settle(self._db, self._fhir, sorted(grown), now=now)
 
-    async def _keep_distinct(self, received: list[Received], now: datetime) -> list[Outcome]:
-        put: dict[str, Kept] = {}
+    async def _keep_distinct(
+        self, received: list[Received], now: datetime, written: dict[str, Kept]
+    ) -> list[Outcome]:
+        put = {**written}
         try:
             outcomes = await self._judged_and_written(received, put, now)
         except (SeraiError, DataError) as error:
             if len(received) > 1:
                 # One object that cannot be kept does not take the others with it.
-                return [(await self._keep_distinct([each], now))[0] for each in received]
+                return [(await self._keep_distinct([each], now, {}))[0] for each in received]
             refusal = error if isinstance(error, SeraiError) else Malformed("dicom.unusable-value")
             outcomes = [Outcome(received[0], error=refusal)]
         await self._forget(
@@ -115,7 +127,7 @@ class Intake:
         if _place(received.instance) not in self._accepted:
             return False
         uid = received.instance.uid
-        put[uid] = await self._kept(received)
+        put[uid] = put.get(uid) or await self._kept(received)
         try:
             async with self._db.connection() as connection:
                 added = await index.add_expected(connection, put[uid], now, staging.stage)
@@ -191,11 +203,8 @@ class Intake:
         return failed
 
     async def _kept(self, received: Received) -> Kept:
-        content = received.content
-        if self._blobs.is_local and isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
-            blob = await asyncio.to_thread(self._blobs.put_unsynced, content)
-            return Kept(received, blob, staged=True)
-        return Kept(received, await self._blobs.put(received.for_blob))
+        ahead = await asyncio.to_thread(self.ahead, received)
+        return ahead or Kept(received, await self._blobs.put(received.for_blob))
 
     async def _write(
         self, kept: Sequence[Kept], studies: dict[str, KnownStudy], now: datetime

@@ -22,6 +22,7 @@ from serai.imaging.dataset.model_json import (
 
 CHARACTER_SET: Final = "00080005"
 UTF_8: Final = "ISO_IR 192"
+CODE_EXTENSION: Final = "ISO 2022"
 PADDED_WITH_NUL: Final = frozenset({"UI", "OB", "UN"})
 MAX_SHORT: Final = 0xFFFF
 MAX_DECIMAL: Final = 16
@@ -40,7 +41,8 @@ def _character_set(attributes: Attributes, asked: tuple[str, ...]) -> tuple[str,
     text = "".join(_decoded(attributes))
     if text.isascii():
         return "", "ascii"
-    if len(asked) == 1:
+    # Code extensions would need escapes written; UTF-8 says the same without.
+    if len(asked) == 1 and not asked[0].startswith(CODE_EXTENSION):
         (codec,) = encodings(asked)
         try:
             text.encode(codec)

@@ -114,5 +114,5 @@ class Exchange:
 
     def _encoded(self, identifier: Attributes) -> bytes:
         asked = self.identifier.get(CHARACTER_SET, {}).get("Value", [])
-        terms = [term for term in asked if isinstance(term, str)]
+        terms = [term or "" for term in asked]
         return encoded(identifier, explicit=self._explicit, asked=terms)

@@ -67,7 +67,8 @@ class Sender:
             received = receive(_as_file(request, transfer_syntax, self.peer.ae_title))
             if received.instance.uid != request.AffectedSOPInstanceUID:
                 raise Malformed("dicom.invalid-uid", attribute="AffectedSOPInstanceUID")
-            (outcome,) = self.loop.run(self.intake.keep([received], now=utc_now()))
+            ahead = self.intake.ahead(received)
+            (outcome,) = self.loop.run(self.intake.keep([received], now=utc_now(), ahead=ahead))
             if outcome.error:
                 raise outcome.error
         except SeraiError as error:
