@@ -23,6 +23,8 @@ SENTENCES = {
     "--port or SERAI_PORT for the web, SERAI_DIMSE_PORT for DICOM.",
     "dimse.port-taken": "port {port} for DICOM is taken. Stop what uses it, or set "
     "SERAI_DIMSE_PORT.",
+    "dimse.tls-unusable": "the certificates for DICOM with TLS cannot be used: {reason}. Look at "
+    "the SERAI_DIMSE_TLS_ settings.",
     "port.no-such-address": "this machine has no address {host} to listen on.",
     "port.refused": "cannot listen on {host} port {port}: {reason}.",
     "storage.full": "the disk is full. Free some space and start again; nothing acknowledged "
