@@ -20,7 +20,7 @@ from serai.care.consultation import Consultations, Opinion, Request, Urgency
 from serai.exchange.importing import import_into
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import Archive
-from serai.imaging.dimse.peers import Peer, set_peers
+from serai.imaging.dimse.peers import peers_of, set_peers
 from serai.kernel.actor import Actor, serai_itself
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Malformed
@@ -99,9 +99,8 @@ def _parts(stage: Stage) -> dict[str, Callable[[], Awaitable[None]]]:
 async def _load_network(stage: Stage) -> None:
     network = stage.folder / "network.yaml"
     loaded = await load_network(network, db=stage.db, store=stage.fhir, now=utc_now())
-    peers = [Peer(one.ae_title, one.organisation, one.host) for one in loaded.modalities]
     async with stage.db.transaction() as tx:
-        await set_peers(tx, peers)
+        await set_peers(tx, peers_of(loaded.modalities))
 
 
 async def _import(stage: Stage, name: str) -> None:

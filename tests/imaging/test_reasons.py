@@ -15,7 +15,9 @@ RAISED = re.compile(
     r'(?:Malformed|Invalid|Conflict|NotFound|Unsupported|TooLarge)\(\s*"([a-z0-9.-]+)"'
 )
 # Raised for pages and for whoever sets the server up, which have their own words for them.
-NOT_OURS = re.compile(r"dimse\.|imaging\.(no-such-study|study-has-pictures|study-uid-changed)")
+NOT_OURS = re.compile(
+    r"dimse\.(ae-title|port-taken|no-context)|imaging\.(no-such-study|study-has-pictures|study-uid-changed)"
+)
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
 

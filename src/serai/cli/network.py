@@ -11,7 +11,7 @@ import typer
 from serai.app import fhir_store
 from serai.cli.database import opened_database
 from serai.cli.settings import read_settings
-from serai.imaging.dimse.peers import Peer, set_peers
+from serai.imaging.dimse.peers import peers_of, set_peers
 from serai.kernel.clock import utc_now
 from serai.network.loading import Loaded, load
 
@@ -43,7 +43,6 @@ async def _load(file: Path) -> Loaded:
     settings = read_settings()
     async with opened_database(settings) as db:
         loaded = await load(file, db=db, store=fhir_store(settings), now=utc_now())
-        peers = [Peer(one.ae_title, one.organisation, one.host) for one in loaded.modalities]
         async with db.transaction() as tx:
-            await set_peers(tx, peers)
+            await set_peers(tx, peers_of(loaded.modalities))
         return loaded

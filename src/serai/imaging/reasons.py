@@ -8,6 +8,11 @@ from serai.kernel.errors import Forbidden, SeraiError, Unauthenticated, Unavaila
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_INSTANCE = 0x0111
 NOT_AUTHORISED = 0x0124
+# Of normalised services (PS3.7 §C.5).
+INVALID_VALUE = 0x0106
+NO_SUCH_INSTANCE = 0x0112
+MISSING_ATTRIBUTE = 0x0120
+NO_SUCH_ACTION = 0x0123
 OUT_OF_RESOURCES = 0xA700
 DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
@@ -30,8 +35,20 @@ FAILURES: dict[str, tuple[int, str]] = {
     "stow.metadata": (CANNOT_UNDERSTAND, "The metadata cannot be read"),
     "stow.bulk-data-missing": (CANNOT_UNDERSTAND, "Bulk data referred to was not sent"),
     "stow.bulk-media-type": (CANNOT_UNDERSTAND, "Bulk data in an unknown media type"),
+    "qido.value": (DOES_NOT_MATCH, "A key has a value that cannot be matched"),
     "multipart.truncated": (CANNOT_UNDERSTAND, "The request ended before its last part"),
     "multipart.headers-too-large": (CANNOT_UNDERSTAND, "The headers of a part are too large"),
+    "dimse.level": (DOES_NOT_MATCH, "Query/Retrieve Level is missing or not of this model"),
+    "dimse.missing-attribute": (MISSING_ATTRIBUTE, "A required attribute is missing"),
+    "dimse.no-identifier": (CANNOT_UNDERSTAND, "The request has no identifier"),
+    "dimse.no-such-action": (NO_SUCH_ACTION, "Only storage commitment can be requested"),
+    "dimse.no-such-step": (NO_SUCH_INSTANCE, "No such performed procedure step"),
+    "dimse.not-allowed": (NOT_AUTHORISED, "This application entity may not do this"),
+    "dimse.step-ended": (PROCESSING_FAILURE, "The performed procedure step has ended"),
+    "dimse.step-exists": (DUPLICATE_INSTANCE, "The performed procedure step exists already"),
+    "dimse.step-status": (INVALID_VALUE, "This status is not possible here"),
+    "dimse.too-many-suboperations": (OUT_OF_RESOURCES, "More than 65535 objects at once"),
+    "dimse.unique-key": (DOES_NOT_MATCH, "A unique key is missing or not one value"),
     "imaging.instance-differs": (DUPLICATE_INSTANCE, "SOP Instance UID in use, other content"),
     "imaging.study-of-another-organisation": (NOT_AUTHORISED, "Study UID of another organisation"),
     "imaging.study-of-another-patient": (DOES_NOT_MATCH, "Study UID of another patient"),

@@ -25,6 +25,8 @@ ORGANISATION_FIELDS = (
 )  # fmt: skip
 STAFF_FIELDS = ("login", "name", "role", "specialty", "title", "phone", "password")
 MODALITY_FIELDS = ("ae_title", "address")
+# What an application entity may do here; one that is told nothing else works as a modality does.
+DICOM_SERVICES = ("store", "find", "retrieve", "worklist", "mpps", "commitment")
 CHILDREN = {"under": None, "townships": Tier.TOWNSHIP, "villages": Tier.VILLAGE}
 
 
@@ -49,6 +51,8 @@ class Modality:
     ae_title: str
     host: str
     port: int | None
+    services: tuple[str, ...] = ()
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +244,8 @@ def _staff(fields: Mapping[str, Place]) -> Iterator[WantedStaff]:
 
 def _modalities(fields: Mapping[str, Place], organisation: str) -> Iterator[Modality]:
     for entry in fields["modalities"].items() if "modalities" in fields else ():
-        given = entry.fields(*MODALITY_FIELDS)
-        if set(given) < set(MODALITY_FIELDS):
+        given = entry.fields(*MODALITY_FIELDS, "services", "tls")
+        if not set(given) >= set(MODALITY_FIELDS):
             entry.refuse("network.field-missing", name=", ".join(MODALITY_FIELDS))
             continue
         ae_title, address = given["ae_title"].text(), given["address"].text()
@@ -252,7 +256,18 @@ def _modalities(fields: Mapping[str, Place], organisation: str) -> Iterator[Moda
             given["address"].refuse("network.address-malformed", value=address)
         else:
             port = int(where["port"]) if where["port"] else None
-            yield Modality(organisation, ae_title, where["host"].strip("[]"), port)
+            host = where["host"].strip("[]")
+            services, tls = _services(given), "tls" in given and _is_true(given["tls"])
+            yield Modality(organisation, ae_title, host, port, services, tls)
+
+
+def _services(given: Mapping[str, Place]) -> tuple[str, ...]:
+    entries = given["services"].items() if "services" in given else ()
+    return tuple(filter(None, (entry.one_of(DICOM_SERVICES) for entry in entries)))
+
+
+def _is_true(place: Place) -> bool:
+    return place.one_of(("true", "false")) == "true"
 
 
 def _refuse_repeats(found: list[WantedOrganisation]) -> None:

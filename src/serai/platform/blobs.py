@@ -8,6 +8,7 @@ on disk: the file and every folder on the way to it have been synced.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import hashlib
 import os
@@ -31,6 +32,8 @@ Digest = NewType("Digest", str)
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 CHUNK = 1 << 20
+# `put_unsynced` is for smaller ones.
+UNSYNCED_UP_TO = 1 << 20
 # Longer than any upload takes; what is older was left behind by a crash.
 UNFINISHED_FOR_S = 24 * 3600
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -79,11 +82,45 @@ class Blobs:
                 self._keep_file(path, digest)
         return digest
 
+    @property
+    def is_local(self) -> bool:
+        """Whether objects are files, which can be synced together."""
+        return self._folder is not None
+
+    def put_unsynced(self, data: bytes) -> Digest:
+        """`put` a file that a crash may take, until the next `sync` has returned."""
+        assert self._folder
+        assert len(data) <= UNSYNCED_UP_TO
+        digest = Digest(hashlib.sha256(data).hexdigest())
+        target = self._folder / _key(digest)
+        # What is there already must stay the same file: somebody's `sync` may count on it.
+        if _holds(target, digest, len(data)):
+            return digest
+        with _storage_errors(), self._unfinished() as path:
+            path.write_bytes(data)
+            try:
+                path.replace(target)
+            except FileNotFoundError:
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.replace(target)
+        return digest
+
+    def sync(self) -> None:
+        """Everything written so far is on disk, folders included."""
+        assert self._folder
+        with _storage_errors():
+            _sync_file_system(self._folder)
+
     async def get(self, digest: str) -> bytes:
         """The whole object; NotFound when there is none."""
         with _storage_errors():
             found = await obstore.get_async(self._store, _key(digest))
             return (await found.bytes_async()).to_bytes()
+
+    def local(self, digest: str) -> Path | None:
+        """The object as a file on this machine, if that is where it is kept."""
+        path = self._folder / _key(digest) if self._folder else None
+        return path if path and path.exists() else None
 
     async def get_range(self, digest: str, start: int, length: int) -> bytes:
         """Bytes from `start`, fewer than `length` at the object's end."""
@@ -118,14 +155,18 @@ class Blobs:
                     path.unlink(missing_ok=True)
 
     def _has(self, digest: Digest, size: int) -> bool:
+        if self._folder:
+            target = self._folder / _key(digest)
+            there = _holds(target, digest, size)
+            if there:
+                # Whoever wrote it may not have come to this line yet.
+                _sync_file(target)
+                self._sync_way_to(target)
+            return there
         try:
-            there = obstore.head(self._store, _key(digest))["size"] == size
+            return obstore.head(self._store, _key(digest))["size"] == size
         except FileNotFoundError:
             return False
-        if there and self._folder:
-            # Whoever wrote it may not have come to this line yet.
-            self._sync_way_to(self._folder / _key(digest))
-        return there
 
     def _keep_file(self, path: Path, digest: Digest) -> None:
         if self._folder is None:
@@ -196,6 +237,40 @@ def _write_synced(path: Path, data: bytes) -> None:
 def _sync(file: BufferedWriter) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _holds(path: Path, digest: Digest, size: int) -> bool:
+    """Whether the file is whole. A crash leaves unsynced files of the right size with zeros in
+    them, which only reading shows; larger files are never named before they are synced."""
+    try:
+        if path.stat().st_size != size:
+            return False
+        return size > UNSYNCED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file_system(folder: Path) -> None:
+    """One call for however many files; it reports what could not be written (syncfs(2))."""
+    system = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(system, "syncfs"):
+        os.sync()
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if system.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

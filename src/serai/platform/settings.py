@@ -32,6 +32,21 @@ class Settings(BaseSettings):
     )
     dimse_port: int = Field(default=11112, ge=0, le=65535, description="Port of the DICOM listener")
     ae_title: str = Field(default="SERAI", max_length=16, description="Our DICOM AE title")
+    dimse_tls_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of the DICOM listener with TLS; none unset"
+    )
+    dimse_tls_certificate: Path | None = Field(
+        default=None, description="Our certificate and its chain (PEM) for DICOM with TLS"
+    )
+    dimse_tls_key: Path | None = Field(
+        default=None, description="Its private key (PEM), when not in the same file"
+    )
+    dimse_tls_authorities: Path | None = Field(
+        default=None, description="Authorities (PEM) whose certificates DICOM peers may show"
+    )
+    dimse_tls_client_certificates: bool = Field(
+        default=False, description="Whether DICOM peers must show a certificate to call us"
+    )
     database_connections: int = Field(
         default=10, ge=1, le=200, description="Database connections per web worker"
     )

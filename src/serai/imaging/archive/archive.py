@@ -10,7 +10,7 @@ import orjson
 
 from serai.fhir import body, visibility
 from serai.fhir.store import Change, FhirStore
-from serai.imaging.archive import imaging_study, reconciling, settling
+from serai.imaging.archive import imaging_study, reconciling, settling, staging
 from serai.imaging.archive.intake import Intake
 from serai.imaging.archive.reconciling import Demographics
 from serai.imaging.archive.trash import Trash
@@ -66,6 +66,14 @@ class Archive:
     async def settle_left(self, db: Database, *, now: datetime) -> int:
         """Settle studies a crash left growing; at start, and now and then."""
         return await settling.settle_left(db, self.fhir, before=now - QUIET, now=now)
+
+    async def sync(self, db: Database) -> int:
+        """Make the files of small objects durable, many at once; every few seconds."""
+        return await staging.sync(db, self.blobs) if self.blobs.is_local else 0
+
+    async def restore(self, db: Database) -> int:
+        """Write again what a crash took of objects already acknowledged; before serving."""
+        return await staging.restore(db, self.blobs) if self.blobs.is_local else 0
 
     async def attach(
         self, tx: Connection, study_uid: str, patient_id: str, *, actor: Actor, now: datetime

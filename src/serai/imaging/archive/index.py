@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -52,6 +52,9 @@ ADD_INSTANCES = """INSERT INTO imaging_instance
 REFERS_TO_BLOB = "SELECT true FROM imaging_instance WHERE uid = %s AND blob = %s"
 
 
+Stage = Callable[[Connection, "Sequence[Kept]", datetime], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class KnownStudy:
     """Whose study this is and whom it shows."""
@@ -72,10 +75,11 @@ class KnownInstance:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An object and the blob that holds its bytes, durable by now."""
+    """An object and the blob of its bytes, durable by now or, if `staged`, with the commit."""
 
     received: Received
     blob: str
+    staged: bool = False
 
     @property
     def instance(self) -> Instance:
@@ -153,11 +157,13 @@ async def add_instances(tx: Connection, kept: Sequence[Kept], now: datetime) -> 
     return {uid for (uid,) in await cursor.fetchall()}
 
 
-async def add_expected(connection: Connection, kept: Kept, now: datetime) -> bool:
+async def add_expected(connection: Connection, kept: Kept, now: datetime, stage: Stage) -> bool:
     """One more instance of a series that is there, in one round trip; False when the UID is
     taken. The study is marked after it is held, so that `settle` cannot fall in between."""
     study = [kept.instance.study_uid]
-    async with connection.pipeline(), connection.transaction():
+    # What lies between two syncs of a pipeline is one transaction, without BEGIN's round trip.
+    async with connection.pipeline():
+        await stage(connection, [kept], now)
         await connection.execute(HOLD_STUDIES, (study,))
         await connection.execute(UNSETTLE, (study,))
         cursor = await connection.execute(ADD_INSTANCES, _columns([kept], now))

@@ -11,10 +11,11 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import index, settling
+from serai.imaging.archive import index, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
+from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset.part10 import data_set_start
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, Invalid, Malformed, SeraiError, Unavailable
@@ -56,15 +57,25 @@ class Intake:
         self._grown: set[str] = set()
         self._accepted: set[tuple[str, str, PatientKey]] = set()
 
-    async def keep(self, received: Sequence[Received], *, now: datetime) -> list[Outcome]:
+    def ahead(self, received: Received) -> Kept | None:
+        """Write a small object's file already in the thread that has it, then `keep` it."""
+        content = received.content
+        if self._blobs.is_local and isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
+            return Kept(received, self._blobs.put_unsynced(content), staged=True)
+        return None
+
+    async def keep(
+        self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None
+    ) -> list[Outcome]:
         """Store a batch in one transaction; the outcome of each in the order given."""
+        written = {ahead.instance.uid: ahead} if ahead else {}
         outcomes: dict[int, Outcome] = {}
         waiting = list(enumerate(received))
         while waiting:
             # The same UID twice in a batch: the second meets the first in the index.
             batch, waiting = _first_of_each_uid(waiting)
             try:
-                kept = await self._keep_distinct(list(batch.values()), now)
+                kept = await self._keep_distinct(list(batch.values()), now, written)
             except OperationalError as error:
                 raise Unavailable("database.unreachable") from error
             outcomes.update(zip(batch, kept, strict=True))
@@ -75,14 +86,16 @@ class Intake:
         grown, self._grown = self._grown, set()
         await settling.settle(self._db, self._fhir, sorted(grown), now=now)
 
-    async def _keep_distinct(self, received: list[Received], now: datetime) -> list[Outcome]:
-        put: dict[str, Kept] = {}
+    async def _keep_distinct(
+        self, received: list[Received], now: datetime, written: dict[str, Kept]
+    ) -> list[Outcome]:
+        put = {**written}
         try:
             outcomes = await self._judged_and_written(received, put, now)
         except (SeraiError, DataError) as error:
             if len(received) > 1:
                 # One object that cannot be kept does not take the others with it.
-                return [(await self._keep_distinct([each], now))[0] for each in received]
+                return [(await self._keep_distinct([each], now, {}))[0] for each in received]
             refusal = error if isinstance(error, SeraiError) else Malformed("dicom.unusable-value")
             outcomes = [Outcome(received[0], error=refusal)]
         await self._forget(
@@ -114,10 +127,10 @@ class Intake:
         if _place(received.instance) not in self._accepted:
             return False
         uid = received.instance.uid
-        put[uid] = Kept(received, await self._blobs.put(received.for_blob))
+        put[uid] = put.get(uid) or await self._kept(received)
         try:
             async with self._db.connection() as connection:
-                added = await index.add_expected(connection, put[uid], now)
+                added = await index.add_expected(connection, put[uid], now, staging.stage)
         except ForeignKeyViolation:
             # The series was deleted since this intake judged it.
             self._accepted.discard(_place(received.instance))
@@ -179,15 +192,19 @@ class Intake:
         raise Conflict("imaging.instance-differs", instance=instance.uid)
 
     async def _put(self, fresh: Sequence[Received], put: dict[str, Kept]) -> dict[str, Outcome]:
-        """Make the bytes durable; `put` learns each blob, the answer is what failed."""
+        """Write the bytes; `put` learns each blob, the answer is what failed."""
         failed = {}
         for each in fresh:
             uid = each.instance.uid
             try:
-                put[uid] = put.get(uid) or Kept(each, await self._blobs.put(each.for_blob))
+                put[uid] = put.get(uid) or await self._kept(each)
             except SeraiError as error:
                 failed[uid] = Outcome(each, error=error)
         return failed
+
+    async def _kept(self, received: Received) -> Kept:
+        ahead = await asyncio.to_thread(self.ahead, received)
+        return ahead or Kept(received, await self._blobs.put(received.for_blob))
 
     async def _write(
         self, kept: Sequence[Kept], studies: dict[str, KnownStudy], now: datetime
@@ -199,6 +216,7 @@ class Intake:
         async with self._db.transaction() as tx:
             for uid in sorted({each.instance.study_uid for each in kept} - studies.keys()):
                 resources[uid] = await self._add_study(tx, _of_study(kept, uid), now)
+            await staging.stage(tx, kept, now)
             await index.hold_studies(tx, sorted(grown))
             await index.add_series(tx, kept)
             if len(await index.add_instances(tx, kept, now)) < len(kept):

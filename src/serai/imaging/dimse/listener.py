@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+import psycopg
 import structlog
 from pynetdicom import AE, _config
-from pynetdicom.sop_class import Verification
-from pynetdicom.transport import ThreadedAssociationServer
 
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import Archive
+from serai.imaging.dimse import tls
+from serai.imaging.dimse.accepting import Acceptor
 from serai.imaging.dimse.associations import Associations
+from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.loop import LoopThread
+from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import Unavailable
+from serai.kernel.errors import SeraiError, Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-MAX_ASSOCIATIONS = 100
+MAX_ASSOCIATIONS = 256
 # Larger PDUs mean fewer turns of pynetdicom's state machine per object.
 MAX_PDU = 1 << 17
 ACSE_TIMEOUT_S = 30
 NETWORK_TIMEOUT_S = 300
 CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
+SYNC_EVERY_S = 2.0
 
 # Keep every storage class, private and future ones too, in the transfer syntax the sender
 # prefers (PS3.4 §B.4.1, level 2 full): an archive that refuses a new class loses pictures.
@@ -43,14 +49,21 @@ _config.LOG_HANDLER_LEVEL = "none"
 class Listener:
     """Starts on entering, refuses new work and settles the old on leaving."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(
+        self, settings: Settings, database_url: str, fhir: FhirStore | None = None
+    ) -> None:
         self._settings = settings
+        self._fhir = fhir or FhirStore()
         self._url = database_url
         self._loop = LoopThread()
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return int(self._servers[0].server_address[1])
+
+    @property
+    def tls_port(self) -> int:
+        return int(self._servers[1].server_address[1])
 
     def __enter__(self) -> Self:
         self._loop.start()
@@ -67,41 +80,72 @@ class Listener:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
+        for server in self._servers:
+            server.shutdown()
         for association in self._ae.active_associations:
             association.abort()
             association.join(ABORT_WITHIN_S)
+        self._syncing.cancel()
         self._loop.run(self._db.close())
         self._loop.stop()
 
     def _open(self) -> None:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
-        archive = Archive(FhirStore(), Blobs(settings.home, settings.blobs))
+        archive = Archive(self._fhir, Blobs(settings.home, settings.blobs))
+        self._loop.run(archive.restore(self._db))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
-        associations = Associations(self._loop, self._db, archive)
+        self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))
+        associations = Associations(House(settings, self._loop, self._db, archive))
         self._ae = _application_entity(settings.ae_title)
+        self._servers: list[Acceptor] = []
         try:
-            self._server: ThreadedAssociationServer = self._ae.start_server(
-                (settings.dimse_host, settings.dimse_port),
-                block=False,
-                evt_handlers=associations.handlers,
-            )
-        except OSError as error:
+            self._listen(settings.dimse_port, None, associations)
+            if settings.dimse_tls_port is not None:
+                self._listen(settings.dimse_tls_port, tls.server_context(settings), associations)
+        except BaseException:
+            for server in self._servers:
+                server.shutdown()
+            self._syncing.cancel()
             self._loop.run(self._db.close())
-            raise Unavailable("dimse.port-taken", port=settings.dimse_port) from error
+            raise
         log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
 
+    def _listen(
+        self, port: int, security: ssl.SSLContext | None, associations: Associations
+    ) -> None:
+        try:
+            server: Acceptor = self._ae.make_server(
+                (self._settings.dimse_host, port),
+                ssl_context=security,
+                evt_handlers=associations.handlers,
+                server_class=Acceptor,
+            )
+        except OSError as error:
+            raise Unavailable("dimse.port-taken", port=port) from error
+        server.start()
+        self._servers.append(server)
 
-def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+
+def serve(settings: Settings, fhir: FhirStore, *, ready: Callable[[], None]) -> None:
     """Listen until told to stop; `ready` is called once senders can connect."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     assert settings.database_url
-    with Listener(settings, settings.database_url):
+    with Listener(settings, settings.database_url, fhir):
         ready()
         stopped.wait()
+
+
+async def _sync_now_and_then(archive: Archive, db: Database) -> None:
+    """Small objects wait for it no longer than this; their rows keep their bytes meanwhile."""
+    while True:
+        await asyncio.sleep(SYNC_EVERY_S)
+        try:
+            await archive.sync(db)
+        except (SeraiError, psycopg.Error) as error:
+            log.warning("imaging.not-synced", error=type(error).__name__)
 
 
 def _application_entity(title: str) -> AE:
@@ -112,5 +156,6 @@ def _application_entity(title: str) -> AE:
     entity.acse_timeout = ACSE_TIMEOUT_S
     entity.dimse_timeout = NETWORK_TIMEOUT_S
     entity.network_timeout = NETWORK_TIMEOUT_S
-    entity.add_supported_context(Verification)
+    for served in SERVED:
+        entity.add_supported_context(served.uid, list(TRANSFER_SYNTAXES))
     return entity

@@ -11,6 +11,9 @@ from serai.imaging.dataset.elements import public_vr
 
 
 class Level(IntEnum):
+    """From the outside in; only DIMSE asks for patients (PS3.4 §C.6.1.1.1)."""
+
+    PATIENT = 0
     STUDY = 1
     SERIES = 2
     INSTANCE = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from serai.imaging.search.keys import Key, Level
@@ -29,3 +30,10 @@ class Query:
     limit: int
     offset: int
     fuzzy_asked: bool = False
+
+    @classmethod
+    def all_of(
+        cls, level: Level, filters: Iterable[Filter], *, limit: int, offset: int = 0
+    ) -> Query:
+        """Every attribute kept of what the filters match."""
+        return cls(level, tuple(filters), frozenset(), True, limit, offset)  # noqa: FBT003

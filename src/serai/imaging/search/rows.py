@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg.sql import Literal
@@ -16,12 +17,16 @@ from serai.kernel.actor import Actor
 from serai.platform.db import Database
 
 TABLES: Final = {
+    Level.PATIENT: "imaging_study s",
     Level.STUDY: "imaging_study s",
     Level.SERIES: "imaging_study s JOIN imaging_series e ON e.study_uid = s.uid",
     Level.INSTANCE: """imaging_study s JOIN imaging_series e ON e.study_uid = s.uid
         JOIN imaging_instance i ON i.study_uid = e.study_uid AND i.series_uid = e.uid""",
 }
 COLUMNS: Final = {
+    # One number at two hospitals is two people, and so are two issuers' numbers.
+    Level.PATIENT: """DISTINCT ON (s.patient_id, s.issuer, s.owner) s.attributes::text,
+        count(*) OVER (PARTITION BY s.patient_id, s.issuer, s.owner)""",
     Level.STUDY: f"s.attributes::text, s.modalities, {COUNTED}",
     Level.SERIES: """s.attributes::text, e.attributes::text, s.uid, e.uid,
         (SELECT count(*) FROM imaging_instance c
@@ -35,6 +40,8 @@ ORDER: Final = {
     Level.INSTANCE: """study_date DESC NULLS LAST, study, series_number NULLS LAST, series,
         number NULLS LAST, instance""",
 }
+ORDER_OF_PATIENTS: Final = "s.patient_id, s.issuer, s.owner, s.study_date DESC NULLS LAST, s.uid"
+STORED: Final = "i.uid, i.sop_class, i.transfer_syntax, i.blob, i.size"
 PLACE: Final = {
     Level.STUDY: "s.study_date, s.uid AS study",
     Level.SERIES: "s.study_date, s.uid AS study, e.number AS series_number, e.uid AS series",
@@ -69,6 +76,17 @@ FEW: Final = (Match.TEXT, Match.UIDS, Match.NAME)
 FEW_COLUMNS: Final = ("s.uid", "s.patient_id", "s.name", "s.accession", "e.uid", "i.uid")
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One instance and the blob that holds it."""
+
+    uid: str
+    sop_class: str
+    transfer_syntax: str
+    blob: str
+    size: int
+
+
 def visible(actor: Actor) -> tuple[str, dict[str, Any]]:
     """Condition on `s`: its ImagingStudy is visible to the actor."""
     clause, values = visibility.clause(actor, "r")
@@ -78,11 +96,32 @@ def visible(actor: Actor) -> tuple[str, dict[str, Any]]:
 
 async def rows(db: Database, query: Query, actor: Actor) -> list[tuple[Any, ...]]:
     """One row more than asked for, to know whether there is more."""
+    return await _select(db, COLUMNS[query.level], query, actor, query.limit + 1)
+
+
+async def stored(db: Database, query: Query, actor: Actor) -> list[StoredObject]:
+    """Where the bytes of the instances lie that a query at instance level finds."""
+    return [StoredObject(*row) for row in await _select(db, STORED, query, actor, query.limit)]
+
+
+async def _select(
+    db: Database, columns: str, query: Query, actor: Actor, limit: int
+) -> list[tuple[Any, ...]]:
     written = conditions(query.filters, fuzzy=query.fuzzy_asked)
     seen, values = visible(actor)
     condition = f"{written.sql} AND {seen}"
-    organisation = actor.organisation if values else None
-    statement = _statement(query, condition, organisation)
+    if query.level is Level.PATIENT:
+        statement = (
+            f"SELECT {columns} FROM {TABLES[query.level]} WHERE {condition} "  # noqa: S608
+            f"ORDER BY {ORDER_OF_PATIENTS} LIMIT {limit} OFFSET {query.offset}"
+        )
+    else:
+        organisation = actor.organisation if values else None
+        page = _page(query, condition, organisation, limit)
+        statement = (
+            f"SELECT {columns} FROM ({page}) AS page, {TABLES[query.level]} "  # noqa: S608
+            f"WHERE {OF_PAGE[query.level]} ORDER BY {_of_page(ORDER[query.level])}"
+        )
     async with (
         db.connection() as connection,
         connection.cursor(binary=True) as cursor,
@@ -91,11 +130,11 @@ async def rows(db: Database, query: Query, actor: Actor) -> list[tuple[Any, ...]
         return await cursor.fetchall()
 
 
-def _statement(query: Query, condition: str, organisation: str | None) -> str:
+def _page(query: Query, condition: str, organisation: str | None, limit: int) -> str:
     """`organisation` is who sees only a part of what is there."""
     # Limit and offset are written out (both are numbers of ours by now): only then does a plan
     # made without values know that a page is little.
-    last = query.offset + query.limit + 1
+    last = query.offset + limit
     if organisation is not None and last <= DEEP and not _leaves_few(query.filters):
         named = Literal(organisation).as_string().replace("%", "%%")
         ways = (
@@ -106,12 +145,9 @@ def _statement(query: Query, condition: str, organisation: str | None) -> str:
         found = " UNION ".join(f"({way})" for way in ways)
     else:
         found = _places(query.level, condition, last)
-    order = ORDER[query.level]
-    page = f"SELECT * FROM ({found}) found ORDER BY {order} LIMIT {query.limit + 1}"  # noqa: S608
     return (
-        f"SELECT {COLUMNS[query.level]} FROM ({page} OFFSET {query.offset}) AS page, "  # noqa: S608
-        f"{TABLES[query.level]} WHERE {OF_PAGE[query.level]} "
-        f"ORDER BY {_of_page(order)}"
+        f"SELECT * FROM ({found}) found ORDER BY {ORDER[query.level]} "  # noqa: S608
+        f"LIMIT {limit} OFFSET {query.offset}"
     )
 
 

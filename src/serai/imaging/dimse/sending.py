@@ -1,0 +1,117 @@
+"""Stored objects on their way out: the bytes as they lie, in a transfer syntax the peer takes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
+
+from serai.imaging.archive.content import buffer_of
+from serai.imaging.dataset import part10
+from serai.imaging.dimse.exchange import House
+from serai.imaging.dimse.waiting import LOOK_AGAIN_S, reactor_held
+from serai.imaging.rendering.native import can_decode
+from serai.imaging.rendering.transcoding import transcoded
+from serai.imaging.search.rows import StoredObject
+from serai.kernel.errors import Unavailable, Unsupported
+
+# PDUs waiting for a slow receiver; more would only fill memory.
+MAX_WAITING: Final = 32
+MEDIUM_PRIORITY: Final = 0
+# Syntaxes that can be written when the stored one is not taken, the better first.
+WRITTEN: Final = (part10.EXPLICIT_VR_LITTLE_ENDIAN, part10.IMPLICIT_VR_LITTLE_ENDIAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Originator:
+    """Who asked by C-MOVE, told to the receiver (PS3.7 §9.1.1.1.6)."""
+
+    ae_title: str
+    message_id: int
+
+
+def context_for(association: Any, found: StoredObject) -> Any:
+    """The accepted context for the object as stored, else one it can be turned into."""
+    by_syntax = {
+        str(each.transfer_syntax[0]): each
+        for each in association.accepted_contexts
+        if each.abstract_syntax == found.sop_class and each.as_scu
+    }
+    if found.transfer_syntax in by_syntax:
+        return by_syntax[found.transfer_syntax]
+    usable = [by_syntax[syntax] for syntax in WRITTEN if syntax in by_syntax]
+    if not usable or not can_decode(found.transfer_syntax):
+        raise Unsupported("dimse.no-context", sop_class=found.sop_class)
+    return usable[0]
+
+
+def send(
+    house: House,
+    association: Any,
+    found: StoredObject,
+    *,
+    message_id: int,
+    originator: Originator | None = None,
+) -> int:
+    """One C-STORE sub-operation; the status the receiver answered."""
+    context = context_for(association, found)
+    request = C_STORE()
+    request.MessageID = message_id
+    request.AffectedSOPClassUID = found.sop_class
+    request.AffectedSOPInstanceUID = found.uid
+    request.Priority = MEDIUM_PRIORITY
+    if originator:
+        request.MoveOriginatorApplicationEntityTitle = originator.ae_title
+        request.MoveOriginatorMessageID = originator.message_id
+    with _data_set(house, found, str(context.transfer_syntax[0])) as place:
+        request._dataset_path = place  # noqa: SLF001 - pynetdicom's way of sending from a file
+        with reactor_held(association):
+            _transmit(association, request, context.context_id)
+            _, response = association.dimse.get_msg(block=True)
+    if response is None or response.Status is None:
+        raise Unavailable("dimse.no-answer")
+    return int(response.Status)
+
+
+@contextmanager
+def _data_set(house: House, found: StoredObject, syntax: str) -> Iterator[tuple[Path, int]]:
+    """A file and where in it the data set starts: the blob itself, or a copy made for this."""
+    local = house.archive.blobs.local(found.blob)
+    if local and syntax == found.transfer_syntax:
+        with buffer_of(local) as buffer:
+            start = part10.data_set_start(buffer)
+        yield local, start
+        return
+    content = house.loop.run(house.archive.blobs.get(found.blob))
+    if syntax != found.transfer_syntax:
+        content = transcoded(content, syntax)
+    with tempfile.NamedTemporaryFile() as copy:
+        copy.write(content)
+        copy.flush()
+        yield Path(copy.name), part10.data_set_start(content)
+
+
+def _transmit(association: Any, request: C_STORE, context_id: int) -> None:
+    """As pynetdicom sends, but never further ahead of the receiver than a few PDUs."""
+    message = C_STORE_RQ()
+    message.primitive_to_message(request)
+    message.context_id = context_id
+    waiting = association.dul.to_provider_queue
+    for part in message.encode_msg(context_id, association.dimse.maximum_pdu_size):
+        while waiting.qsize() > MAX_WAITING:
+            if not association.dul.is_alive():
+                raise Unavailable("dimse.no-answer")
+            time.sleep(LOOK_AGAIN_S)
+        association.dul.send_pdu(part)
+
+
+def distinct_contexts(found: Sequence[StoredObject]) -> list[tuple[str, str]]:
+    """Each storage class with each syntax its objects are stored in, in order of appearance."""
+    return list(dict.fromkeys((each.sop_class, each.transfer_syntax) for each in found))
