@@ -35,12 +35,13 @@ COLUMNS: Final = {
 }
 # The same order on every page, whatever arrives between them is at most one page's matter.
 ORDER: Final = {
-    Level.PATIENT: "s.patient_id, s.issuer, s.owner, s.study_date DESC NULLS LAST, s.uid",
     Level.STUDY: "study_date DESC NULLS LAST, study",
     Level.SERIES: "study_date DESC NULLS LAST, study, series_number NULLS LAST, series",
     Level.INSTANCE: """study_date DESC NULLS LAST, study, series_number NULLS LAST, series,
         number NULLS LAST, instance""",
 }
+ORDER_OF_PATIENTS: Final = "s.patient_id, s.issuer, s.owner, s.study_date DESC NULLS LAST, s.uid"
+STORED: Final = "i.uid, i.sop_class, i.transfer_syntax, i.blob, i.size"
 PLACE: Final = {
     Level.STUDY: "s.study_date, s.uid AS study",
     Level.SERIES: "s.study_date, s.uid AS study, e.number AS series_number, e.uid AS series",
@@ -54,7 +55,6 @@ OF_PAGE: Final = {
     Level.INSTANCE: """s.uid = page.study AND e.study_uid = page.study AND e.uid = page.series
         AND i.uid = page.instance""",
 }
-STORED: Final = "i.uid, i.sop_class, i.transfer_syntax, i.blob, i.size"
 VISIBLE: Final = """EXISTS (SELECT 1 FROM fhir_resource r
     WHERE r.type = 'ImagingStudy' AND r.id = s.resource AND NOT r.deleted AND {clause})"""
 # What an organisation can see at all comes by one of these ways, each in order of the page by an
@@ -110,21 +110,17 @@ async def _select(
     written = conditions(query.filters, fuzzy=query.fuzzy_asked)
     seen, values = visible(actor)
     condition = f"{written.sql} AND {seen}"
-    # Limit and offset are written out (both are numbers of ours by now): only then does a plan
-    # made without values know that a page is little.
-    page = f"LIMIT {limit} OFFSET {query.offset}"
     if query.level is Level.PATIENT:
         statement = (
             f"SELECT {columns} FROM {TABLES[query.level]} WHERE {condition} "  # noqa: S608
-            f"ORDER BY {ORDER[query.level]} {page}"
+            f"ORDER BY {ORDER_OF_PATIENTS} LIMIT {limit} OFFSET {query.offset}"
         )
     else:
-        found = _found(query, condition, actor.organisation if values else None, limit)
-        order = ORDER[query.level]
+        organisation = actor.organisation if values else None
+        page = _page(query, condition, organisation, limit)
         statement = (
-            f"SELECT {columns} FROM "  # noqa: S608
-            f"(SELECT * FROM ({found}) found ORDER BY {order} {page}) AS page, "
-            f"{TABLES[query.level]} WHERE {OF_PAGE[query.level]} ORDER BY {_of_page(order)}"
+            f"SELECT {columns} FROM ({page}) AS page, {TABLES[query.level]} "  # noqa: S608
+            f"WHERE {OF_PAGE[query.level]} ORDER BY {_of_page(ORDER[query.level])}"
         )
     async with (
         db.connection() as connection,
@@ -134,19 +130,25 @@ async def _select(
         return await cursor.fetchall()
 
 
-def _found(query: Query, condition: str, organisation: str | None, limit: int) -> str:
-    """The places of rows up to the page's end; `organisation` is who sees only a part of what is
-    there."""
+def _page(query: Query, condition: str, organisation: str | None, limit: int) -> str:
+    """`organisation` is who sees only a part of what is there."""
+    # Limit and offset are written out (both are numbers of ours by now): only then does a plan
+    # made without values know that a page is little.
     last = query.offset + limit
-    if organisation is None or last > DEEP or _leaves_few(query.filters):
-        return _places(query.level, condition, last)
-    named = Literal(organisation).as_string().replace("%", "%%")
-    ways = (
-        _places(query.level, f"{way.format(organisation=named)} AND {condition}", last)
-        for way in WAYS
+    if organisation is not None and last <= DEEP and not _leaves_few(query.filters):
+        named = Literal(organisation).as_string().replace("%", "%%")
+        ways = (
+            _places(query.level, f"{way.format(organisation=named)} AND {condition}", last)
+            for way in WAYS
+        )
+        # A study can come by two ways; the union leaves it once.
+        found = " UNION ".join(f"({way})" for way in ways)
+    else:
+        found = _places(query.level, condition, last)
+    return (
+        f"SELECT * FROM ({found}) found ORDER BY {ORDER[query.level]} "  # noqa: S608
+        f"LIMIT {limit} OFFSET {query.offset}"
     )
-    # A study can come by two ways; the union leaves it once.
-    return " UNION ".join(f"({way})" for way in ways)
 
 
 def _places(level: Level, condition: str, limit: int) -> str:
