@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serai.fhir.search import alphabetical, links, walking, written
+from serai.fhir.search import alphabetical, links, own_patients, walking, written
 from serai.fhir.search.paging import CURSOR, moment, number, point
 from serai.fhir.search.query import Quantities, Query, SortKey, Test, Together
 from serai.fhir.search.row_tests import Parameters
@@ -82,6 +82,8 @@ def page_statement(query: Query, actor: Actor, *, walk: bool = False) -> tuple[s
     if only:
         walked = alphabetical.walked(query.type, only, actor, bound)
         source = Source("", walked, "TRUE", "r.place")
+    elif own_patients.is_all_of_them(query, actor):
+        source = Source("", own_patients.walked(query, actor, bound), "TRUE", "r.place")
     else:
         source = _walked(query, actor, bound) if walk else _source(query, actor, bound)
     values = [_sort_value(query.type, one, source.place, bound) for one in sort]
