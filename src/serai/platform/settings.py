@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         default=None,
         description="PEM file of authorities that https receivers may use beside the public ones",
     )
+    dead_letter_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days that what a subscription could not be told is kept to be sent again",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

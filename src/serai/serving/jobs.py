@@ -16,7 +16,7 @@ from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import OFTEN_S
-from serai.fhir.subscriptions import delivering
+from serai.fhir.subscriptions import delivering, forgetting
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
 from serai.platform import queue
@@ -94,7 +94,12 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             hosts=allowed_hosts(settings.subscription_hosts),
             authorities=settings.subscription_ca,
         )
-        chores: tuple[Chore, ...] = (*CHORES, partial(files.sweep_until, blobs), deliver)
+        chores: tuple[Chore, ...] = (
+            *CHORES,
+            partial(files.sweep_until, blobs),
+            partial(forgetting.forget_until, settings.dead_letter_days),
+            deliver,
+        )
         async with asyncio.TaskGroup() as group:
             for chore in chores:
                 group.create_task(_keep_doing(chore, db, store, stop))
