@@ -43,6 +43,20 @@ async def test_a_failed_job_is_tried_again_and_a_running_one_cancelled(
         ]
 
 
+async def test_a_failed_job_whose_entry_still_stands_in_the_queue_is_tried_again(
+    house: House, sign_in: SignIn
+) -> None:
+    failed = await house.job(await house.program("county"), "failed", queued=True)
+    admin = await sign_in("county")
+    assert (await admin.post(f"/upkeep/jobs/{failed}/retry")).status_code == 303
+    async with house.db.connection() as connection:
+        rows = await connection.execute(
+            "SELECT j.status, q.status FROM fhir_job j"
+            " JOIN procrastinate_jobs q ON q.args ->> 'job' = j.id"
+        )
+        assert await rows.fetchall() == [("waiting", "todo")]
+
+
 async def test_another_organisations_jobs_and_subscriptions_are_not_there(
     house: House, sign_in: SignIn
 ) -> None:
