@@ -22,7 +22,8 @@ LETTERS = (
 )
 ADD = """INSERT INTO subscription_delivery
         (subscription, number, type, id, version, deleted, at, state, settled_at)
-    VALUES (%s, %s, 'Observation', 'one', 1, false, now() - %s::interval, %s, now() - %s::interval)"""
+    VALUES (%s, %s, 'Observation', 'one', 1, false, now() - %s::interval, %s,
+            now() - %s::interval)"""
 
 
 async def with_letters(node: Node) -> str:
