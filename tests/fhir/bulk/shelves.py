@@ -50,6 +50,10 @@ class Shelf:
         if file.passing:
             return web.Response(status=file.passing.pop(0))
         start = self._start(request, file)
+        if start and start >= len(file.content):
+            return web.Response(
+                status=416, headers={"content-range": f"bytes */{len(file.content)}"}
+            )
         headers = dict(file.headers)
         if file.etag:
             headers["etag"] = file.etag

@@ -199,6 +199,16 @@ async def test_a_transfer_that_breaks_off_is_taken_up_again(
     assert shelf.heard == [("p", None), ("p", second)]
 
 
+async def test_a_file_that_was_there_to_its_last_byte_is_not_fetched_again(
+    node: Node, shelf: Shelf
+) -> None:
+    allow(node)
+    shelf.files = {"p": File(TWO, chunked=True, breaks=[len(TWO)])}
+    told, said = await imported(node, manifest(("Patient", shelf.url("p"))))
+    assert (told["extension"]["imported"], said) == (2, [])
+    assert shelf.heard == [("p", None), ("p", f"bytes={len(TWO)}-")]
+
+
 async def test_a_file_that_has_changed_meanwhile_is_fetched_anew(node: Node, shelf: Shelf) -> None:
     allow(node)
     file = File(lines(patient("old"), patient("older")), breaks=[40])
@@ -313,6 +323,13 @@ async def test_it_takes_long_so_the_client_must_say_that_it_waits(node: Node) ->
         answer = await client.post("$import", json=manifest(("Patient", f"http://{HOST}:1/p")))
         assert answer.status_code == 400
         assert "respond-async" in answer.text
+
+
+async def test_the_capability_statement_says_what_may_be_posted(node: Node) -> None:
+    async with node.client() as client:
+        said = (await client.get("metadata")).json()["rest"][0]["operation"]
+    (found,) = (one for one in said if one["name"] == "import")
+    assert "files to fetch" in found["documentation"]
 
 
 async def test_only_types_that_the_asker_may_write_are_fetched(node: Node, shelf: Shelf) -> None:

@@ -24,7 +24,7 @@ from serai.exchange.importing.sources import reading
 from serai.fhir.bulk.inputs import Hosts
 from serai.fhir.operations.importing import FORMAT
 from serai.fhir.subscriptions.sending import why
-from serai.kernel.errors import Invalid, SeraiError, TooLarge, Unavailable, Unsupported
+from serai.kernel.errors import Invalid, NotFound, SeraiError, TooLarge, Unavailable, Unsupported
 from serai.platform.blobs import Blobs
 from serai.platform.running import Running, stopped_within
 
@@ -114,7 +114,8 @@ class _Transfer:
         try:
             answer = await self._asked()
             try:
-                await self._take(answer)
+                if not self._is_all(answer):
+                    await self._take(answer)
             finally:
                 await answer.aclose()
         except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as error:
@@ -125,7 +126,10 @@ class _Transfer:
     async def _asked(self) -> httpx.Response:
         """The address is judged anew for each connection, and the one judged is connected to."""
         endpoint = self.to.hosts.read(self.url)
-        address = await self.to.hosts.resolve(endpoint)
+        try:
+            address = await self.to.hosts.resolve(endpoint)
+        except NotFound as error:
+            raise BrokeOff(error) from error
         url = httpx.URL(endpoint.url)
         headers = [
             ("host", url.netloc.decode()),
@@ -170,6 +174,12 @@ class _Transfer:
         await asyncio.to_thread(_sync, file)
         self.arrived = Arrived(file.tell(), self.arrived.etag)
         await self.note(self.arrived)
+
+    def _is_all(self, answer: httpx.Response) -> bool:
+        """Whether what we have is the whole file: then there is no rest to send (RFC 9110
+        §15.5.17)."""
+        whole = answer.headers.get("content-range") == f"bytes */{self.arrived.size}"
+        return answer.status_code == 416 and whole and self.arrived.size > 0
 
     def _start(self, answer: httpx.Response) -> int:
         """Where in the file this answer begins."""

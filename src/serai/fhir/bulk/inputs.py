@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serai.kernel.errors import Forbidden, Invalid
+from serai.kernel.errors import Forbidden, Invalid, NotFound
 from serai.platform import addresses
 from serai.platform.addresses import Endpoint, NotAnAddress
 from serai.platform.settings import Settings
@@ -56,7 +56,7 @@ class Hosts:
         try:
             found = await addresses.resolve(endpoint)
         except OSError as error:
-            raise Invalid("bulk.no-address", host=endpoint.host) from error
+            raise NotFound("bulk.no-address", host=endpoint.host) from error
         if endpoint.scheme != "https" and not all(map(addresses.is_loopback, found)):
             raise Invalid("bulk.https-only")
         private = addresses.is_listed(endpoint, self.private)

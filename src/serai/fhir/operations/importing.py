@@ -103,4 +103,6 @@ OPERATION = Operation(
     levels=frozenset({"system"}),
     definition="https://serai.health/fhir/OperationDefinition/import",
     writes=True,
+    documentation="Resources as application/fhir+ndjson, or a list of files to fetch from hosts "
+    "that this server's settings name, as JSON or Parameters, with Prefer: respond-async.",
 )
