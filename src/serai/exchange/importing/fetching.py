@@ -150,7 +150,7 @@ class _Transfer:
 
     async def _take(self, answer: httpx.Response) -> None:
         start = self._start(answer)
-        etag = answer.headers.get("etag", "")
+        etag = answer.headers.get("etag", self.arrived.etag if start else "")
         etag = "" if etag.startswith("W/") else etag
         with await asyncio.to_thread(_open_at, self.gathered, start) as file:
             self.arrived = Arrived(start, etag)

@@ -49,7 +49,10 @@ async def fetched(
     running: Running, blobs: Blobs, fetching: Fetching, wanted: Sequence[Input]
 ) -> None:
     """Until every input is here or known not to be had."""
-    async with httpx.AsyncClient(trust_env=False, verify=trust(fetching.authorities)) as client:
+    # No connection is used again: it was proven for one name, and is known by its address.
+    once = httpx.Limits(max_keepalive_connections=0)
+    trusted = trust(fetching.authorities)
+    async with httpx.AsyncClient(trust_env=False, verify=trusted, limits=once) as client:
         fetcher = Fetcher(client, fetching.hosts, blobs, running, fetching.most, fetching.pace)
         for number in range(len(_settled(running.job.state)), len(wanted)):
             await _fetch(fetcher, number, wanted[number])
