@@ -9,7 +9,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import logging, sys, structlog
+import httpx, logging, sys, structlog
 from serai.kernel.errors import Conflict
 from serai.platform.logs import configure
 
@@ -25,6 +25,8 @@ try:
 except Conflict:
     structlog.get_logger("serai.test").exception("job.failed")
 logging.getLogger("uvicorn.access").info('%s - "%s %s"', "::1", "GET", "/fhir/Patient?name=Zhang")
+elsewhere = httpx.MockTransport(lambda request: httpx.Response(200))
+httpx.Client(transport=elsewhere).put("http://hooks.example/Patient/Zhang?key=1970")
 """
 
 

@@ -147,6 +147,11 @@ class Blobs:
         except NotFound:
             return
 
+    def unfinished(self, name: str) -> Path:
+        """Where a transfer gathers that is taken up again after a crash; `remove_unfinished`
+        deletes it when nobody does."""
+        return self._spool / name
+
     def remove_unfinished(self) -> None:
         """Delete what uploads cut off by a crash have left behind."""
         with _storage_errors():

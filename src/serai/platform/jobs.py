@@ -29,10 +29,12 @@ ASK = """INSERT INTO fhir_job
     VALUES (%(id)s, %(kind)s, 'waiting', %(asked_by)s, %(organisation)s, %(actor)s,
             %(parameters)s, %(now)s)"""
 
-# The lock keeps one job from standing in the queue twice.
+# The lock keeps one job from standing in the queue twice: an entry that stands still is enough.
 DEFER = """SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
     %(queue)s, %(task)s, 0, NULL, %(id)s, jsonb_build_object('job', %(id)s::text), NULL
-    )::procrastinate_job_to_defer_v1])"""
+    )::procrastinate_job_to_defer_v1])
+    WHERE NOT EXISTS (SELECT FROM procrastinate_jobs
+                      WHERE queueing_lock = %(id)s AND status = 'todo')"""
 
 FIND = f"SELECT {_COLUMNS} FROM fhir_job WHERE id = %(id)s"  # noqa: S608
 

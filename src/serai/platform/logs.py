@@ -20,6 +20,8 @@ QUIETER = {
     "uvicorn": logging.WARNING,
     "pynetdicom": logging.ERROR,
     "pydicom": logging.ERROR,
+    # It names every address it calls, with whatever is secret or somebody's id in it.
+    "httpx": logging.WARNING,
     "yoyo": logging.WARNING,
     "weasyprint": logging.ERROR,
     "fontTools": logging.ERROR,

@@ -67,6 +67,27 @@ class Settings(BaseSettings):
         default=None,
         description="PEM file of authorities that https receivers may use beside the public ones",
     )
+    import_hosts: str = Field(
+        default="",
+        description="Hosts (host or host:port, with commas) that $import may fetch files from",
+    )
+    import_private_hosts: str = Field(
+        default="",
+        description="Such hosts inside the server's own network; http is taken from this machine",
+    )
+    import_ca: Path | None = Field(
+        default=None,
+        description="PEM file of authorities that those hosts may use beside the public ones",
+    )
+    import_most_mb: int = Field(
+        default=10_240, ge=1, description="Megabytes one fetched file may have, unpacked too"
+    )
+    dead_letter_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days that what a subscription could not be told is kept to be sent again",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

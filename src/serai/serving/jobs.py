@@ -14,9 +14,10 @@ from typing import Any
 
 from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
+from serai.fhir.bulk.inputs import Hosts
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import OFTEN_S
-from serai.fhir.subscriptions import delivering
+from serai.fhir.subscriptions import delivering, forgetting
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
 from serai.platform import queue
@@ -60,15 +61,21 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         "export": partial(
             exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
         ),
-        "import": partial(_import, store=store, blobs=blobs, keep_hours=settings.export_hours),
+        "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
     }
 
 
-async def _import(running: Running, **given: Any) -> timedelta | None:
+async def _import(settings: Settings, running: Running, **given: Any) -> timedelta | None:
     """Its code is loaded with the first import, not with every start."""
     load_after_all("rich")
-    work: Work = partial(import_module("serai.exchange.importing.jobs").run, **given)
+    fetching = import_module("serai.exchange.importing.inputs").Fetching(
+        Hosts.of(settings), settings.import_ca, settings.import_most_mb << 20
+    )
+    importing = import_module("serai.exchange.importing.jobs")
+    work: Work = partial(
+        importing.run, keep_hours=settings.export_hours, fetching=fetching, **given
+    )
     return await work(running)
 
 
@@ -94,7 +101,12 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             hosts=allowed_hosts(settings.subscription_hosts),
             authorities=settings.subscription_ca,
         )
-        chores: tuple[Chore, ...] = (*CHORES, partial(files.sweep_until, blobs), deliver)
+        chores: tuple[Chore, ...] = (
+            *CHORES,
+            partial(files.sweep_until, blobs),
+            partial(forgetting.forget_until, settings.dead_letter_days),
+            deliver,
+        )
         async with asyncio.TaskGroup() as group:
             for chore in chores:
                 group.create_task(_keep_doing(chore, db, store, stop))

@@ -15,6 +15,10 @@ import httpx
 import psycopg
 import pytest
 from tests.fhir.bulk.conftest import ASYNC, Node, until_over
+from tests.fhir.bulk.shelves import File, opened
+from tests.fhir.bulk.test_export import patient
+from tests.fhir.bulk.test_import import lines
+from tests.fhir.bulk.test_import_from import allow, manifest, there
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -35,6 +39,7 @@ def working(node: Node) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {
         "SERAI_HOME": str(node.settings.home),
         "SERAI_DATABASE_URL": node.url,
+        "SERAI_IMPORT_PRIVATE_HOSTS": node.settings.import_private_hosts,
     }
     process = subprocess.Popen([sys.executable, "-c", JOBS], env=environment)
     try:
@@ -100,3 +105,37 @@ async def test_a_killed_re_index_goes_on_where_it_was(node: Node) -> None:
     async with node.db.connection() as connection_:
         rows = await connection_.execute("SELECT count(*) FROM fhir_resource WHERE keys = '{}'")
         assert await rows.fetchone() == (0,)
+
+
+async def test_a_killed_import_goes_on_in_the_middle_of_the_file_it_was_fetching(
+    node: Node,
+) -> None:
+    allow(node)
+    content = lines(patient("zhang")) + b" " * (40 << 20) + b"\n" + lines(patient("wang"))
+    async with opened() as shelf, node.client() as client:
+        shelf.files = {"first": File(lines(patient("li"))), "p": File(content, stalls=35 << 20)}
+        wanted = manifest(*[("Patient", shelf.url(name)) for name in shelf.files])
+        kicked = await client.post("$import", json=wanted, headers=ASYNC)
+        with working(node) as process:
+            arrived = await arriving(node)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        shelf.go.set()
+        answer = await over(node, client, kicked.headers["content-location"])
+        assert shelf.heard == [("first", None), ("p", None), ("p", f"bytes={arrived}-")]
+    assert answer.json()["extension"]["imported"] == 3
+    assert await there(node, "Patient/li", "Patient/zhang", "Patient/wang") == [200] * 3
+    assert list((node.settings.home / "blobs.unfinished").iterdir()) == []
+
+
+async def arriving(node: Node) -> int:
+    """How much is noted as arrived once most of it is."""
+    since = time.monotonic()
+    with psycopg.connect(node.url, autocommit=True) as connection:
+        while time.monotonic() - since < 60:
+            row = connection.execute("SELECT state -> 'gathering' ->> 'size' FROM fhir_job")
+            (found,) = row.fetchone() or (None,)
+            if found is not None and int(found) >= 32 << 20:
+                return int(found)
+            await asyncio.sleep(0.05)
+    raise AssertionError("nothing arrived")

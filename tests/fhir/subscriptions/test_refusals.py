@@ -12,6 +12,7 @@ from serai.fhir.store import FhirStore
 from serai.fhir.subscriptions import endpoints
 from serai.fhir.subscriptions.guarding import register_guards
 from serai.kernel.errors import Invalid
+from serai.platform.addresses import Endpoint
 
 PUBLIC = "https://example.org/hook"
 CRITERIA, ENDPOINT = "Subscription.criteria", "Subscription.channel.endpoint"
@@ -74,6 +75,6 @@ def test_by_default_no_private_host_is_allowed() -> None:
 
 @pytest.mark.parametrize("host", ["2130706433", "localhost", "0x7f.1"])
 async def test_a_name_that_leads_inside_is_refused_when_it_is_told(host: str) -> None:
-    found = endpoints.Endpoint(f"http://{host}/", "http", host, 80)
+    found = Endpoint(f"http://{host}/", "http", host, 80)
     with pytest.raises(Invalid, match="private-endpoint"):
         await endpoints.resolve(found, frozenset())

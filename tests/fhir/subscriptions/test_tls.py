@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fhir.certificates import authority_in, identity
 from tests.fhir.resources import observation
 from tests.fhir.subscriptions.conftest import Node, created, ids, subscription
 from tests.fhir.subscriptions.workers import until
@@ -18,36 +18,9 @@ from serai.fhir.subscriptions.telling import Pace
 IMPATIENT = Pace(first_pause_s=0.02, tries=2, look_every_s=0.2)
 
 
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
-    """The certificate of an authority that nobody else knows."""
-    openssl(
-        tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-        "-subj", "/CN=County authority", "-keyout", "ca.key", "-out", "ca.pem",
-        "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-    )  # fmt: skip
-    return tmp_path / "ca.pem"
-
-
-def identity(authority: Path, name: str) -> ssl.SSLContext:
-    """What a server shows that the authority calls `name`."""
-    folder = authority.parent
-    (folder / "names").write_text(f"subjectAltName={name}\n")
-    openssl(
-        folder, "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=receiver",
-        "-keyout", "own.key", "-out", "own.csr",
-    )  # fmt: skip
-    openssl(
-        folder, "x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-        "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "own.pem",
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "own.pem", folder / "own.key")
-    return context
+    return authority_in(tmp_path)
 
 
 async def reason(node: Node, receivers: Any, shown: ssl.SSLContext, known: Path | None) -> str:

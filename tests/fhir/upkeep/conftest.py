@@ -65,15 +65,18 @@ class House:
             )
         return made.id
 
-    async def job(self, actor: Actor, status: str, *, error: str | None = None) -> str:
+    async def job(
+        self, actor: Actor, status: str, *, error: str | None = None, queued: bool = False
+    ) -> str:
         async with self.db.transaction() as tx:
             id = await jobs.ask(tx, "export", {"request": "x"}, actor=actor, now=utc_now())
             await tx.execute(
                 "UPDATE fhir_job SET status = %s, error = %s, done = 40, total = 100 WHERE id = %s",
                 (status, error, id),
             )
-            # Whoever ran it took it out of the queue.
-            await tx.execute("DELETE FROM procrastinate_jobs WHERE args ->> 'job' = %s", (id,))
+            if not queued:
+                # Whoever ran it took it out of the queue.
+                await tx.execute("DELETE FROM procrastinate_jobs WHERE args ->> 'job' = %s", (id,))
         return id
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from psycopg.types.json import Jsonb
 from tests.fhir.upkeep.conftest import House, SignIn
 
 ROW = 'class="row-link"'
@@ -41,6 +42,42 @@ async def test_a_failed_job_is_tried_again_and_a_running_one_cancelled(
             ("job.cancel", f"job/{running}"),
             ("job.resume", f"job/{failed}"),
         ]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("bulk.token-revoked", "申请该任务的访问权限已被撤销。"),
+        ("search.too-long", "某个筛选条件的检索超过了 30 秒。"),
+        ("fhir.scope", "申请该任务的访问权限不包括 Basic。"),
+        ("job.too-long", "任务超过 48 小时，已被停止。"),
+        ("patch.path", "服务器拒绝了任务的某一步（patch.path）。"),
+    ],
+)
+async def test_why_a_job_failed_is_told_in_the_readers_language(
+    house: House, sign_in: SignIn, key: str, said: str
+) -> None:
+    id = await house.job(await house.program("county"), "failed", error=key)
+    async with house.db.transaction() as tx:
+        details = Jsonb({"most": "30", "type": "Basic", "hours": "48", "interaction": "s"})
+        await tx.execute("UPDATE fhir_job SET error_details = %s WHERE id = %s", (details, id))
+    admin = await sign_in("county")
+    admin.client.headers["accept-language"] = "zh-CN"
+    assert said in await admin.get("/upkeep")
+
+
+async def test_a_failed_job_whose_entry_still_stands_in_the_queue_is_tried_again(
+    house: House, sign_in: SignIn
+) -> None:
+    failed = await house.job(await house.program("county"), "failed", queued=True)
+    admin = await sign_in("county")
+    assert (await admin.post(f"/upkeep/jobs/{failed}/retry")).status_code == 303
+    async with house.db.connection() as connection:
+        rows = await connection.execute(
+            "SELECT j.status, q.status FROM fhir_job j"
+            " JOIN procrastinate_jobs q ON q.args ->> 'job' = j.id"
+        )
+        assert await rows.fetchall() == [("waiting", "todo")]
 
 
 async def test_another_organisations_jobs_and_subscriptions_are_not_there(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -16,28 +15,35 @@ from pathlib import Path
 from rich.console import Console
 
 from serai.exchange.importing.door import Door
+from serai.exchange.importing.inputs import Fetching, Given, fetched, received
+from serai.exchange.importing.outcomes import tell
 from serai.exchange.importing.progress import ProgressLine
 from serai.exchange.importing.recognise import Form
 from serai.exchange.importing.running import import_records
 from serai.exchange.importing.sources import Source
-from serai.exchange.importing.tally import Refused, Tally
-from serai.fhir import body
+from serai.exchange.importing.tally import Tally
 from serai.fhir.bulk import files
-from serai.fhir.bulk.files import File
+from serai.fhir.bulk.inputs import of_job
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import Archive
-from serai.kernel.errors import Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.running import Running, stopped_within
 
 TELL_EVERY_S = 0.5
 
 
-async def run(running: Running, *, store: FhirStore, blobs: Blobs, keep_hours: int) -> timedelta:
+async def run(
+    running: Running, *, store: FhirStore, blobs: Blobs, keep_hours: int, fetching: Fetching
+) -> timedelta:
     """From what the ledger does not have to the end."""
-    async with running.db.connection() as connection:
-        given = [one for one in await files.of_job(connection, running.job.id) if _is_input(one)]
     tally = Tally()
+    if wanted := of_job(running.job.parameters):
+        await fetched(running, blobs, fetching, wanted)
+        given = received(running.job.state, wanted, tally)
+    else:
+        async with running.db.connection() as connection:
+            found = await files.of_job(connection, running.job.id)
+        given = [Given(one.name, one.digest) for one in found if one.list == "input"]
     with tempfile.TemporaryDirectory(prefix="serai-import-") as folder:
         sources = [await _source(Path(folder), blobs, one) for one in given]
         actor = running.job.actor
@@ -45,23 +51,19 @@ async def run(running: Running, *, store: FhirStore, blobs: Blobs, keep_hours: i
         archive = Archive(store, blobs)
         door = Door(running.db, store, archive, actor, actor.organisation, line, tally)
         await _watched(running, door, sources)
-    if tally.refusals:
-        await _list_refusals(running, blobs, list(tally.refusals.values()))
+    if not running.job.state.get("told"):
+        await tell(running, blobs, wanted, given, tally)
     return timedelta(hours=keep_hours)
 
 
-def _is_input(file: File) -> bool:
-    return file.list == "input"
-
-
-async def _source(folder: Path, blobs: Blobs, file: File) -> Source:
+async def _source(folder: Path, blobs: Blobs, one: Given) -> Source:
     """A file on this machine, because an import reads it more than once."""
-    path = folder / file.name
+    path = folder / one.place
     with await asyncio.to_thread(path.open, "wb") as spool:
-        async for part in blobs.stream(file.digest):
+        async for part in blobs.stream(one.digest):
             await asyncio.to_thread(spool.write, part)
     size = path.stat().st_size
-    return Source(file.name, size, Form.NDJSON, lambda: path.open("rb"), path)
+    return Source(one.place, size, Form.NDJSON, lambda: path.open("rb"), path, type=one.type)
 
 
 async def _watched(running: Running, door: Door, sources: list[Source]) -> None:
@@ -83,33 +85,5 @@ async def _watched(running: Running, door: Door, sources: list[Source]) -> None:
 async def _tell(running: Running, door: Door) -> None:
     async with running.db.transaction() as tx:
         tally = door.tally
-        await running.move(tx, {}, done=tally.before.total + tally.resources.total)
-
-
-async def _list_refusals(running: Running, blobs: Blobs, refused: list[Refused]) -> None:
-    digest = await blobs.put(_outcomes(refused))
-    async with running.db.transaction() as tx:
-        listed = await files.record(
-            tx,
-            blobs,
-            running.job.id,
-            list="error",
-            type="OperationOutcome",
-            digest=digest,
-            count=len(refused),
-        )
-    if not listed:
-        raise Unavailable("job.gave-up")
-
-
-async def _outcomes(refused: list[Refused]) -> AsyncIterator[bytes]:
-    for one in refused:
-        issue = {
-            "severity": "error",
-            "code": "processing",
-            "details": {
-                "coding": [{"system": "https://serai.health/fhir/errors", "code": one.key}]
-            },
-            "diagnostics": f"{one.file}, {one.place}: {one.reason}",
-        }
-        yield body.encode({"resourceType": "OperationOutcome", "issue": [issue]}) + b"\n"
+        done = tally.before.total + tally.resources.total
+        await running.move(tx, running.job.state, done=done)

@@ -43,7 +43,7 @@ async def chunks_of_lines(
     position = 0
     async with aclosing(_answered(source, beside)) as blocks:
         async for block, answer in blocks:
-            found = list(_parts(block, answer, organisation, position))
+            found = list(_parts(block, answer, source, organisation, position))
             position += len(found)
             for chunk in chunks(found):
                 if waiting is not None:
@@ -54,11 +54,11 @@ async def chunks_of_lines(
 
 
 def _parts(
-    block: _Block, answer: Answer, organisation: str | None, position: int
+    block: _Block, answer: Answer, source: Source, organisation: str | None, position: int
 ) -> Iterator[Part]:
     for line, made in zip(block.lines, answer, strict=True):
-        found = of_made(made, line, organisation) if made else None
-        for part in of_line(line) if found is None else (found,):
+        found = of_made(made, line, source, organisation) if made else None
+        for part in of_line(line, source.type) if found is None else (found,):
             yield replace(part, position=position)
             position += 1
 

@@ -18,7 +18,7 @@ from serai.exchange.importing.recognise import HEAD, UTF8_BOM, Form
 from serai.exchange.importing.sources import Source, reading
 from serai.fhir import body
 from serai.fhir.store import Ahead, Made
-from serai.kernel.errors import Malformed, SeraiError, TooLarge, Unsupported
+from serai.kernel.errors import Invalid, Malformed, SeraiError, TooLarge, Unsupported
 
 # Bundles that only carry resources; `document` and `message` mean something as a whole.
 CARRIERS = frozenset({"collection", "searchset", "transaction"})
@@ -94,7 +94,11 @@ class Line:
 def parts(source: Source) -> Iterator[Part]:
     """The parts of a FHIR file, in its order; what cannot be read is a part with its error."""
     ndjson = source.form is Form.NDJSON or _has_long_lines(source)
-    found = (part for line in lines(source) for part in of_line(line)) if ndjson else _whole(source)
+    found = (
+        (part for line in lines(source) for part in of_line(line, source.type))
+        if ndjson
+        else _whole(source)
+    )
     for position, part in enumerate(found):
         yield replace(part, position=position)
 
@@ -136,16 +140,19 @@ def lines(source: Source) -> Iterator[Line]:
         yield Line(f"line {number + 1}", error=error)
 
 
-def of_line(line: Line) -> Iterator[Part]:
-    """What one line holds."""
+def of_line(line: Line, type: str | None) -> Iterator[Part]:
+    """What one line holds; refused when it must be of a type that it is not of."""
     if line.error is not None:
         yield Part(line.place, error=line.error)
     else:
-        yield from _document(line.raw, line.place)
+        yield from _document(line.raw, line.place, type)
 
 
-def of_made(made: Made, line: Line, organisation: str | None) -> Part | None:
-    """A resource whose rows are made; None for a Patient that first needs a custodian."""
+def of_made(made: Made, line: Line, source: Source, organisation: str | None) -> Part | None:
+    """A resource whose rows are made; None for a Patient that first needs a custodian, and for
+    what is not of the source's type."""
+    if source.type not in (None, made.type):
+        return None
     if organisation is not None and made.type == "Patient" and not made.names_custodian:
         return None
     entry = Entry(None, msgspec.Raw(line.raw), _request(made.type, None if made.fresh else made.id))
@@ -163,10 +170,12 @@ def _bounded_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
         yield None
 
 
-def _document(raw: bytes, place: str) -> Iterator[Part]:
+def _document(raw: bytes, place: str, type: str | None = None) -> Iterator[Part]:
     """One JSON document: a resource, or a bundle of them."""
     try:
         parsed = body.parse(raw)
+        if type not in (None, parsed.type):
+            raise Invalid("import.other-type", wanted=type, type=parsed.type[:64])
     except SeraiError as error:
         yield Part(place, error=error, size=len(raw))
         return

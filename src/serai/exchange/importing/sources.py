@@ -29,7 +29,8 @@ BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImpleme
 @dataclass(frozen=True)
 class Source:
     """One file, wherever it lies. `place` is its path within what is imported; parts of an
-    archive follow its name after "!". `path` is set when it is a plain file on disk."""
+    archive follow its name after "!". `path` is set when it is a plain file on disk, `type` when
+    all its resources must be of one type."""
 
     place: str
     size: int
@@ -37,6 +38,7 @@ class Source:
     open: Callable[[], IO[bytes]] = field(compare=False)
     path: Path | None = None
     error: SeraiError | None = None
+    type: str | None = None
 
     def read(self, most: int) -> bytes:
         """The whole content; TooLarge when it is more than `most` bytes."""

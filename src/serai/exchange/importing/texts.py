@@ -33,6 +33,12 @@ wording.add(
         "import.bundle-shape": N_("The bundle is not built as FHIR says: %(reason)s"),
         "import.bundle-type": N_("Bundles of type “%(type)s” are not imported."),
         "import.entry-without-resource": N_("The entry has neither a resource nor a request."),
+        "import.other-type": N_("This is a %(type)s; the file was said to hold only %(wanted)s."),
+        "import.redirected": N_("The address leads elsewhere, and that is not followed."),
+        "import.answered": N_("The other server answered with status %(status)s."),
+        "import.broken-off": N_("The transfer broke off again and again: %(reason)s"),
+        "import.encoding": N_("The transfer is encoded in a way that is not offered."),
+        "import.fetched-too-large": N_("The file has more than %(most)s MB."),
         "import.method": N_("Entries with the method %(method)s are not imported."),
     }
 )

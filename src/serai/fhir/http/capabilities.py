@@ -71,7 +71,11 @@ def _rest(base: str) -> dict[str, Any]:
 
 
 def _operations(listed: Iterable[Operation]) -> list[dict[str, str]]:
-    return [{"name": one.name, "definition": one.definition} for one in listed]
+    return [
+        {"name": one.name, "definition": one.definition}
+        | ({"documentation": one.documentation} if one.documentation else {})
+        for one in listed
+    ]
 
 
 def _codes(level: str) -> list[dict[str, str]]:

@@ -108,6 +108,9 @@ def _under_way(job: Job) -> Response:
 
 
 def _progress(job: Job) -> str:
+    here, wanted = len(job.state.get("settled", ())), len(job.parameters.get("inputs", ()))
+    if job.open and here < wanted:
+        return f"{here} of {wanted} files fetched"
     if job.status == "waiting":
         return f"waiting, {job.done} resources done" if job.done else "waiting"
     of_total = f" of {job.total}" if job.total is not None else ""
@@ -125,14 +128,18 @@ def manifest(job: Job, made: list[File], base: str) -> dict[str, Any]:
         "request": job.parameters["request"],
         "requiresAccessToken": True,
     }
+    inputs = job.state.get("inputs") or []
     if job.kind == "import":
-        listed["extension"] = {"imported": job.done}
+        listed["extension"] = {"imported": job.done} | ({"input": inputs} if inputs else {})
     for name in ("output", "deleted", "error"):
         listed[name] = [
             {"type": one.type, "url": f"{base}/jobs/{job.id}/{one.name}", "count": one.count}
             for one in made
             if one.list == name
         ]
+    refused = [one["url"] for one in inputs if one["refused"]]
+    for file, url in zip(listed["error"], refused, strict=False):
+        file["inputUrl"] = url
     return listed
 
 

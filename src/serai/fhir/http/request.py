@@ -58,6 +58,10 @@ def headers_of(request: Request) -> Headers:
     return found
 
 
+def prefers_async(request: Request) -> bool:
+    return _prefer(headers_of(request).get("prefer", "")).respond_async
+
+
 def read_request(request: Request, path: tuple[str, ...], raw: bytes) -> Asked:
     """Everything an interaction needs to know, the form of the answer settled."""
     headers = headers_of(request)

@@ -84,10 +84,10 @@ def given(asked: Asked) -> Given:
     body = parse(asked.raw)
     if body.type != "Parameters":
         return Given(tuple(pairs), body)
-    return Given((*pairs, *_parts(body.data.get("parameter"))))
+    return Given((*pairs, *named_parts(body.data.get("parameter"))))
 
 
-def _parts(parameters: object) -> Iterator[tuple[str, Any]]:
+def named_parts(parameters: object) -> Iterator[tuple[str, Any]]:
     if parameters is None:
         return
     if not isinstance(parameters, list):
@@ -102,7 +102,7 @@ def _value(part: Data) -> Any:
     if "resource" in part:
         return part["resource"]
     if "part" in part:
-        return list(_parts(part["part"]))
+        return list(named_parts(part["part"]))
     return next((value for key, value in part.items() if key.startswith("value")), None)
 
 

@@ -16,7 +16,8 @@ Handler = Callable[[Scene, Asked], Awaitable[Reply]]
 class Operation:
     """`name` comes without ``$``. `types` are the resource types it is asked of at type and
     instance level, empty for any. `writes` runs it in a transaction and refuses GET
-    (OperationDefinition.affectsState); `definition` is its canonical URL.
+    (OperationDefinition.affectsState); `definition` is its canonical URL, `documentation` what
+    the CapabilityStatement says besides.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Operation:
     definition: str
     types: frozenset[str] = frozenset()
     writes: bool = False
+    documentation: str = ""
 
     def is_asked_at(self, level: Level, resource_type: str | None) -> bool:
         if level not in self.levels:

@@ -9,6 +9,7 @@ from serai.fhir.subscriptions.definition import read
 from serai.fhir.visibility import require
 from serai.kernel.actor import Kind, serai_itself
 from serai.kernel.errors import Invalid
+from serai.platform import addresses
 from serai.platform.db import Connection
 
 _STATE = frozenset({"meta", "status", "error"})
@@ -26,7 +27,7 @@ def register_guards(store: FhirStore, *, hosts: str = "") -> None:
 
 
 def allowed_hosts(hosts: str) -> frozenset[str]:
-    return frozenset(one.strip() for one in hosts.split(",") if one.strip())
+    return addresses.hosts(hosts)
 
 
 async def _check(tx: Connection, change: Change, allowed: frozenset[str], base: str) -> None:

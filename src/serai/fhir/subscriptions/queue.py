@@ -95,6 +95,10 @@ GIVE_UP = """UPDATE subscription_delivery d
       AND d.state = 'pending' AND d.at < %(before)s"""
 PRUNE = """DELETE FROM subscription_delivery
     WHERE state IN ('delivered', 'withheld') AND settled_at < %s"""
+# What was dead from the start was never settled.
+BURY = """DELETE FROM subscription_delivery WHERE state = 'dead' AND ctid = ANY (ARRAY(
+    SELECT ctid FROM subscription_delivery
+    WHERE state = 'dead' AND coalesce(settled_at, at) < %s LIMIT 1000))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,3 +283,8 @@ async def replay(
 async def prune(connection: Connection, now: datetime, *, dead_after: timedelta) -> None:
     await connection.execute(PRUNE, (now - KEEP_DELIVERED,))
     await connection.execute(GIVE_UP, {"now": now, "before": now - dead_after})
+
+
+async def bury(connection: Connection, before: datetime) -> int:
+    """Delete some of the letters that have been dead since before then; how many."""
+    return (await connection.execute(BURY, (before,))).rowcount

@@ -11,6 +11,7 @@ import httpx
 from serai.fhir.subscriptions import endpoints
 from serai.fhir.subscriptions.definition import Definition
 from serai.kernel.errors import SeraiError
+from serai.platform.addresses import Endpoint
 
 MOST_ANSWER_BYTES = 64 * 1024
 LONGEST_REASON = 200
@@ -40,10 +41,10 @@ async def send(
     except SeraiError as error:
         return error.key
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return _reason(error)
+        return why(error)
 
 
-def _reason(error: BaseException) -> str:
+def why(error: BaseException) -> str:
     """What is wrong with a certificate lies deeper than that there is no connection."""
     cause: BaseException | None = error
     while cause is not None:
@@ -59,7 +60,7 @@ async def _exchange(
     client: httpx.AsyncClient,
     wanted: Definition,
     letter: Letter,
-    endpoint: endpoints.Endpoint,
+    endpoint: Endpoint,
     address: str,
 ) -> str | None:
     url = httpx.URL(endpoint.url)

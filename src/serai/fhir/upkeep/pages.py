@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serai.fhir import messages
 from serai.fhir.upkeep import actions
 from serai.fhir.upkeep.actions import Kept
 from serai.fhir.upkeep.model import CANCELLABLE, PER_PAGE, RETRIABLE
@@ -55,8 +54,24 @@ TONES: Mapping[str, str] = {
     "off": "neutral",
 }
 
+# What can end a job though it was taken. Elsewhere these keys are about other things.
+BECAUSE: Mapping[str, str] = {
+    "blob.missing": N_("A file that the job needs is not kept any more."),
+    "bulk.token-revoked": N_("The access that asked for the job was revoked."),
+    "fhir.scope": N_("The access that asked for the job does not cover %(type)s."),
+    "search.too-long": N_("A filter took more than %(most)s seconds to search."),
+    "search.too-many-codes": N_("A filter stands for more than %(most)s codes by now."),
+    "search.unknown-parameter": N_("A filter uses %(parameter)s, which is not offered now."),
+    "terminology.incomplete": N_("The codes of %(url)s are not all known here."),
+    "terminology.too-costly": N_("A filter uses a value set that is too large by now."),
+    "terminology.unknown-system": N_("The code system %(url)s is not known here."),
+    "terminology.unknown-value-set": N_("The value set %(url)s is not known here."),
+}
+
+wording.add({f"job.because {key}": sentence for key, sentence in BECAUSE.items()})
 wording.add(
     {
+        "job.refused": N_("The server refused a step of the job (%(key)s)."),
         "job.broke": N_("The job broke; the server's log says why."),
         "job.gave-up": N_("The job was tried many times and given up."),
         "job.too-long": N_("The job took more than %(hours)s hours and was stopped."),
@@ -91,8 +106,12 @@ def routes() -> list[Route]:
 
 
 def said(key: str, details: Mapping[str, object]) -> str:
-    """Why something failed, in the reader's language where we have the words."""
-    return wording.text(key, details) if wording.known(key) else messages.text(key, details)
+    """Why something failed, in the reader's language; what is rare by its key alone."""
+    if key in BECAUSE:
+        return wording.text(f"job.because {key}", details)
+    if key.startswith("job."):
+        return wording.text(key, details)
+    return wording.text("job.refused", {"key": key})
 
 
 async def jobs(request: Request) -> Response:
