@@ -29,6 +29,7 @@ from serai.platform.auth.tokens import issue_token, token_actor
 from serai.platform.db import Database
 
 HOST = "127.0.0.1"
+HOSTS = (HOST, "localhost")
 QUICK = Pace(first_pause_s=0.02, longest_pause_s=0.1, tries=5, look_every_s=0.3)
 
 Data = dict[str, Any]
@@ -114,7 +115,7 @@ async def receiver(receivers: Callable[[], Any]) -> Receiver:
 @pytest.fixture
 def store() -> FhirStore:
     store = FhirStore(base=BASE)
-    register_guards(store, hosts=HOST)
+    register_guards(store, hosts=",".join(HOSTS))
     return store
 
 
@@ -149,7 +150,7 @@ class Node:
                 self.store,
                 stop,
                 database_url=self.url,
-                hosts=frozenset({HOST}),
+                hosts=frozenset(HOSTS),
                 authorities=authorities,
                 pace=pace,
             )

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.fhir.certificates import authority_in, identity
 from tests.fhir.resources import observation
@@ -23,6 +24,13 @@ def authority(tmp_path: Path) -> Path:
     return authority_in(tmp_path)
 
 
+async def given_up(client: httpx.AsyncClient, id: str) -> bool:
+    """Whether a letter is dead, and the subscription says why."""
+    answer = await client.get(f"Subscription/{id}/$dead-letters")
+    said = await client.get(f"Subscription/{id}")
+    return "parameter" in answer.json() and "error" in said.json()
+
+
 async def reason(node: Node, receivers: Any, shown: ssl.SSLContext, known: Path | None) -> str:
     """Why the only letter was given up."""
     receiver = await receivers(shown)
@@ -30,12 +38,8 @@ async def reason(node: Node, receivers: Any, shown: ssl.SSLContext, known: Path 
     id = await created(client, subscription("Observation", receiver.url))
     await created(client, observation())
 
-    async def given_up() -> bool:
-        answer = await client.get(f"Subscription/{id}/$dead-letters")
-        return bool(answer.json().get("parameter"))
-
     async with node.delivering(IMPATIENT, authorities=known):
-        await until(given_up)
+        await until(lambda: given_up(client, id))
         answer = await client.get(f"Subscription/{id}/$dead-letters")
     assert receiver.heard == []
     said = (await client.get(f"Subscription/{id}")).json()
@@ -78,3 +82,22 @@ def test_an_unreadable_file_of_authorities_is_not_ignored(tmp_path: Path) -> Non
     (tmp_path / "empty.pem").write_text("nothing\n")
     with pytest.raises(ssl.SSLError):
         trust(tmp_path / "empty.pem")
+
+
+async def test_a_certificate_proven_for_one_name_vouches_for_no_other_at_the_same_address(
+    node: Node, receivers: Any, authority: Path
+) -> None:
+    receiver = await receivers(identity(authority, "IP:127.0.0.1"))
+    other = receiver.url.replace("127.0.0.1", "localhost")
+    client = node.client(await node.machine())
+    async with node.delivering(IMPATIENT, authorities=authority):
+        proven = await created(client, subscription("Observation", receiver.url))
+        first = await created(client, observation())
+        assert ids(await receiver.until(1)) == [first]
+        await client.delete(f"Subscription/{proven}")
+        unproven = await created(client, subscription("Observation", other))
+        await created(client, observation())
+        await until(lambda: given_up(client, unproven))
+        said = (await client.get(f"Subscription/{unproven}")).json()
+    assert said["error"].startswith("certificate refused")
+    assert ids(receiver.heard) == [first]

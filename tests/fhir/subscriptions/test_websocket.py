@@ -67,7 +67,7 @@ async def test_what_happened_before_anybody_was_connected_is_told_first(node: No
             told = stated(await hear_bundle(socket))
             assert [event["event-number"] for event in told["events"]] == ["4"]
             assert told["events"][0]["focus"]["reference"].endswith(later)
-        assert await waiting(node, id) == 0
+            await until(lambda: waits(node, id, 0))
 
 
 async def test_every_client_that_is_bound_is_told(node: Node) -> None:

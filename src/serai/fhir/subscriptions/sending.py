@@ -66,6 +66,10 @@ async def _exchange(
     url = httpx.URL(endpoint.url)
     path = url.path.rstrip("/") + "/" + letter.below if letter.below else url.path
     headers = [*wanted.headers, ("host", url.netloc.decode())]
+    if url.scheme == "https":
+        # The pool knows connections by address: one whose certificate was another name's must
+        # not be there to be used again.
+        headers.append(("connection", "close"))
     if letter.media_type:
         headers.append(("content-type", letter.media_type))
     request = client.build_request(
