@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 from time import monotonic
-from typing import Final
+from typing import Final, TypeGuard
 
 import psycopg
 
@@ -19,6 +19,7 @@ from serai.fhir.definitions import RESOURCE_TYPES, search_parameters
 from serai.fhir.search import expression, own
 from serai.fhir.search.evaluating import CannotEvaluate, evaluate, is_well_formed
 from serai.fhir.search.expression import NotUnderstood
+from serai.fhir.search.keys import key
 from serai.fhir.search.plan import emits
 from serai.fhir.store.changes import Change
 from serai.kernel.errors import Invalid, Issue, Unavailable
@@ -36,7 +37,8 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 BUMP = "UPDATE fhir_search_change SET version = gen_random_uuid()"
 VERSION = "SELECT version::text FROM fhir_search_change"
-ALL = "SELECT r.content FROM fhir_resource r WHERE r.type = 'SearchParameter' AND NOT r.deleted"
+ACTIVE = """SELECT r.content FROM fhir_resource r
+    WHERE r.type = 'SearchParameter' AND NOT r.deleted AND r.keys @> ARRAY[%s::bigint]"""
 
 
 class Watch:
@@ -54,10 +56,11 @@ class Watch:
 
     async def guard(self, tx: Connection, change: Change) -> bool:
         """Refuses what could not be searched by; vouches for nothing."""
-        if change.new is not None and change.new.get("status") == "active":
+        if _is_active(change.new):
             await _check(tx, change.id, change.new)
-        await tx.execute(BUMP)
-        self._until = monotonic() + JUST_WRITTEN_S
+        if _is_active(change.new) or _is_active(change.old):
+            await tx.execute(BUMP)
+            self._until = monotonic() + JUST_WRITTEN_S
         return False
 
     async def look(self, connection: Connection) -> None:
@@ -66,8 +69,7 @@ class Watch:
         self._has_looked = True
         if version == Watch.version:
             return
-        cursor = await connection.execute(ALL, binary=True)
-        own.take([decode(content) for (content,) in await cursor.fetchall()])
+        own.take(await _active(connection))
         # For the process, as are the parameters.
         Watch.version = version
 
@@ -81,6 +83,16 @@ async def keep_looking(db: Database, watch: Watch) -> None:
         except (psycopg.Error, Unavailable):
             log.warning("the search parameters could not be looked at", exc_info=True)
         await asyncio.sleep(OFTEN_S)
+
+
+async def _active(connection: Connection) -> list[Data]:
+    wanted = key("code", "SearchParameter", "status", "active")
+    cursor = await connection.execute(ACTIVE, [wanted], binary=True)
+    return [decode(content) for (content,) in await cursor.fetchall()]
+
+
+def _is_active(data: Data | None) -> TypeGuard[Data]:
+    return data is not None and data.get("status") == "active"
 
 
 async def _check(tx: Connection, id: str, data: Data) -> None:
@@ -148,12 +160,11 @@ def _evaluates(kind: str, text: str) -> bool:
 
 
 async def _taken(tx: Connection, id: str, data: Data) -> list[Issue]:
-    cursor = await tx.execute(ALL, binary=True)
-    others = [decode(content) for (content,) in await cursor.fetchall()]
+    others = await _active(tx)
     wanted = set(own.types_of(data))
     return [
         _issue("search-parameter.code-taken", "code", type=min(both))
         for one in others
-        if one["id"] != id and one["code"] == data["code"] and one["status"] == "active"
+        if one["id"] != id and one["code"] == data["code"]
         if (both := wanted.intersection(own.types_of(one)))
     ][:1]
