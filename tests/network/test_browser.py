@@ -88,6 +88,7 @@ def test_typing_in_the_search_field_narrows_the_list_without_a_new_page(
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.keyboard.press("/")
+    expect(page.locator("input[type=search]")).to_be_focused()
     page.keyboard.type("青山县")
     expect(page.locator(".row-link")).to_have_count(1)
     assert "q=" in page.url
