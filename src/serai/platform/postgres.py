@@ -54,6 +54,9 @@ shared_buffers = 256MB
 effective_cache_size = 1GB
 random_page_cost = 1.1
 jit = off
+# A store that fills for the first time has its statistics soon, and seldom needs new ones later.
+autovacuum_naptime = 15s
+autovacuum_analyze_scale_factor = 0.5
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 timezone = 'UTC'
