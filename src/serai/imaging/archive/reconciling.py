@@ -8,33 +8,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
-from serai.fhir import body, visibility
+from serai.fhir import body
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import imaging_study
 from serai.imaging.archive.content import receive
 from serai.imaging.archive.header import PatientKey, issuer_of
+from serai.imaging.archive.holding import held
 from serai.imaging.archive.imaging_study import StudyFacts
 from serai.imaging.archive.index import name_groups
 from serai.imaging.archive.patients import matching_patient
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.kernel.actor import Actor, serai_itself
-from serai.kernel.errors import Forbidden, NotFound
+from serai.kernel.errors import NotFound
 from serai.platform import audit
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection
 
-TAKE = """SELECT s.resource, s.owner, s.issuer, s.patient_id, s.attributes::text,
-                 s.corrected IS NOT NULL
-          FROM imaging_study s WHERE s.uid = %(study)s AND EXISTS (
-              SELECT 1 FROM fhir_resource r
-              WHERE r.type = 'ImagingStudy' AND r.id = s.resource AND NOT r.deleted AND {visible})
-          FOR UPDATE OF s"""
-MAY_CHANGE = """SELECT 1 FROM fhir_resource r
-                WHERE r.type = 'ImagingStudy' AND r.id = %(resource)s AND {clause}"""
+NOW_SHOWN = """s.owner, s.issuer, s.patient_id, s.attributes::text, s.corrected IS NOT NULL"""
 SET = """UPDATE imaging_study SET issuer = %(issuer)s, patient_id = %(patient_id)s,
              name_alphabetic = %(alphabetic)s, name_ideographic = %(ideographic)s,
              name_phonetic = %(phonetic)s, attributes = %(attributes)s::jsonb,
@@ -86,7 +79,7 @@ async def correct(
     now: datetime,
 ) -> None:
     """From now on the study shows somebody else, or the same person written rightly."""
-    resource, owner, _, _, attributes, _ = await _taken(tx, study, actor)
+    resource, owner, _, _, attributes, _ = await held(tx, study, NOW_SHOWN, actor=actor)
     corrected = demographics.attributes()
     merged = _merged(orjson.loads(attributes), corrected)
     await _set(tx, study, merged, corrected, now)
@@ -99,7 +92,7 @@ async def undo(
     tx: Connection, fhir: FhirStore, blobs: Blobs, study: str, *, actor: Actor, now: datetime
 ) -> None:
     """As it was sent, read again from the objects themselves."""
-    resource, owner, _, _, attributes, is_corrected = await _taken(tx, study, actor)
+    resource, owner, _, _, attributes, is_corrected = await held(tx, study, NOW_SHOWN, actor=actor)
     if not is_corrected:
         raise NotFound("imaging.not-corrected", study=study)
     sent: Attributes = {}
@@ -139,19 +132,6 @@ def _merged(attributes: Attributes, corrected: Attributes) -> Attributes:
     # The qualifiers say who issued the number that is gone.
     kept = {tag: each for tag, each in attributes.items() if tag != "00100024"}
     return kept | corrected
-
-
-async def _taken(tx: Connection, study: str, actor: Actor) -> tuple[Any, ...]:
-    seen, values = visibility.clause(actor, "r")
-    statement = TAKE.format(visible=seen).encode()
-    row = await (await tx.execute(statement, {"study": study, **values})).fetchone()
-    if row is None:
-        raise NotFound("wado.nothing-there")
-    clause, values = visibility.change_clause(actor, "r")
-    allowed = MAY_CHANGE.format(clause=clause).encode()
-    if not await (await tx.execute(allowed, {"resource": row[0], **values})).fetchone():
-        raise Forbidden("imaging.not-yours-to-change", study=study)
-    return row
 
 
 async def _set(

@@ -9,24 +9,18 @@ from typing import Any
 
 import orjson
 
-from serai.fhir import body, visibility
+from serai.fhir import body
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import settling
+from serai.imaging.archive.holding import held
 from serai.kernel.actor import Actor
-from serai.kernel.errors import Conflict, Forbidden, NotFound
+from serai.kernel.errors import Conflict, NotFound
 from serai.kernel.ids import new_id
 from serai.platform import audit
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
 
-# The row is held: nobody adds to the study, nor settles it, until the transaction ends.
-TAKE = """SELECT s.resource, s.owner, to_jsonb(s)::text FROM imaging_study s
-          WHERE s.uid = %(study)s AND EXISTS (
-              SELECT 1 FROM fhir_resource r
-              WHERE r.type = 'ImagingStudy' AND r.id = s.resource AND NOT r.deleted AND {visible})
-          FOR UPDATE OF s"""
-MAY_CHANGE = """SELECT 1 FROM fhir_resource r
-                WHERE r.type = 'ImagingStudy' AND r.id = %(resource)s AND {clause}"""
+WHOLE = "s.owner, to_jsonb(s)::text"
 OPEN = """INSERT INTO imaging_trash
               (id, deleted_at, actor, actor_name, owner, resource, study_uid, series_uid,
                instance_uid)
@@ -116,7 +110,7 @@ class Trash:
         trash = new_id()
         place = {"trash": trash, "study": study, "series": series, "instance": instance}
         async with db.transaction() as tx:
-            resource, owner, row = await self._held(tx, study, actor)
+            resource, owner, row = await held(tx, study, WHOLE, actor=actor)
             who = {"actor": actor.id, "name": actor.name, "owner": owner, "now": now}
             await tx.execute(OPEN, {**place, **who, "resource": resource})
             if (await tx.execute(MOVE_INSTANCES, place)).rowcount == 0:
@@ -180,19 +174,6 @@ class Trash:
                 row = await (await connection.execute(STILL_USED, {"blob": blob})).fetchone()
             if row is not None and not row[0]:
                 await self._blobs.delete(blob)
-
-    async def _held(self, tx: Connection, study: str, actor: Actor) -> tuple[str, str | None, str]:
-        """The study's row, which the actor must see and may change."""
-        seen, values = visibility.clause(actor, "r")
-        statement = TAKE.format(visible=seen).encode()
-        row = await (await tx.execute(statement, {"study": study, **values})).fetchone()
-        if row is None:
-            raise NotFound("wado.nothing-there")
-        clause, values = visibility.change_clause(actor, "r")
-        allowed = MAY_CHANGE.format(clause=clause).encode()
-        if not await (await tx.execute(allowed, {"resource": row[0], **values})).fetchone():
-            raise Forbidden("imaging.not-yours-to-change", study=study)
-        return row[0], row[1], row[2]
 
 
 async def _taken(tx: Connection, trash: str, actor: Actor) -> tuple[Any, ...]:
