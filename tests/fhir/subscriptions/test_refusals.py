@@ -29,7 +29,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("no endpoint", {"channel": {"endpoint": None}}, ENDPOINT),
     ("another scheme", {"channel": {"endpoint": "ftp://example.org/"}}, ENDPOINT),
     ("a user in the address", {"channel": {"endpoint": "https://a:b@example.org/"}}, ENDPOINT),
-    ("localhost", {"channel": {"endpoint": "http://localhost:8000/"}}, ENDPOINT),
+    ("localhost", {"channel": {"endpoint": "http://db.localhost:8000/"}}, ENDPOINT),
     ("loopback", {"channel": {"endpoint": "http://127.0.0.2/"}}, ENDPOINT),
     ("IPv6 loopback", {"channel": {"endpoint": "http://[::1]/"}}, ENDPOINT),
     ("mapped loopback", {"channel": {"endpoint": "http://[::ffff:127.0.0.1]/"}}, ENDPOINT),
