@@ -31,117 +31,176 @@ SYNTAX_NAMES = {
 
 
 def page() -> str:
-    return "\n".join(
-        [
-            "# DICOM conformance statement",
-            "",
-            "After PS3.2. Made by `make docs` from the tables that the services run on; a test"
-            " compares.",
-            "",
-            "## Overview",
-            "",
-            "An archive that receives, finds, sends and commits to DICOM objects of any storage"
-            " class, gives modalities their worklist from the orders in the FHIR record and takes"
-            " back what was performed. Objects are kept byte for byte as received; nothing is"
-            " coerced.",
-            "",
-            *_table(("SOP class", "UID", "SCP operations", "a peer needs"), _served()),
-            "",
-            "As SCU: C-STORE (to the destination of a C-MOVE), and N-EVENT-REPORT of Storage"
-            " Commitment on an association of its own when the requester's has ended.",
-            "",
-            "## Application entity",
-            "",
-            *_table(("fact", "value"), _entity()),
-            "",
-            "### Who may call",
-            "",
-            "Calling AE titles are known one by one, each for an organisation, from listed"
-            " addresses, networks or host names, and for named services:"
-            f" {_codes(Service)}. A device that is told nothing else may"
-            f" {_codes(sorted(OF_A_MODALITY))}. Anybody else is rejected (result 1, source 1,"
-            " reason 3), logged and audited. Another called AE title is rejected (reason 7). What"
-            " a peer finds, gets, moves or is committed to is what its organisation may see, by"
-            " the same rule as in FHIR and DICOMweb.",
-            "",
-            "## Storage (SCP)",
-            "",
-            "Every storage SOP class is accepted, private and future ones included, in the"
-            " transfer syntax the sender names first (level 2, full; PS3.4 §B.4.1). Success means"
-            " durable: the index row and, for objects up to"
-            f" {STAGED_UP_TO // 1024} KiB, the bytes with it are in the database's synced log;"
-            " larger files are synced before. Sent again with the same data set: success, nothing"
-            " changes. The statuses for what is refused:",
-            "",
-            *_table(("status", "meaning"), _failures()),
-            "",
-            "## Query/Retrieve (SCP)",
-            "",
-            "Levels PATIENT (patient root only), STUDY, SERIES, IMAGE. Relational retrieval and"
-            " queries are not negotiated, but a query without the keys above its level is"
-            " answered. Unique keys: "
-            + ", ".join(f"{dictionary_description(int(tag, 16))}" for tag in UNIQUE_KEYS.values())
-            + ".",
-            "",
-            "Matching keys: single value, `*` and `?`, date and time ranges (combined when both"
-            " are given), lists of UIDs, person names without regard to case and accents in any"
-            " component group. Read in whatever Specific Character Set the identifier states;"
-            " answered in that one if it has the letters, else in ISO_IR 192.",
-            "",
-            *_table(("key", "tag", "level", "matching"), _keys()),
-            "",
-            "Also counted: Modalities in Study, Number of Patient/Study/Series Related Studies,"
-            " Series, Instances. At IMAGE level every attribute of the object's header is"
-            " returned. Keys that are not supported are answered empty with status"
-            f" {finding.PENDING_WITHOUT_SOME_KEYS:04X}.",
-            "",
-            "C-GET and C-MOVE send the bytes as stored if the receiver accepts that transfer"
-            " syntax; otherwise pixels are decompressed into"
-            f" {' or '.join(SYNTAX_NAMES.values())}; otherwise the sub-operation fails and is"
-            " named in Failed SOP Instance UID List. Counts are sent after every sub-operation;"
-            " C-CANCEL ends between two. C-MOVE sends to known peers with a host and port only"
-            f" (else {retrieving.DESTINATION_UNKNOWN:04X}), and to none whose organisation may not"
-            " see the objects. Every study sent is audited.",
-            "",
-            "## Modality Worklist (SCP)",
-            "",
-            "One scheduled procedure step per active ServiceRequest that states a DICOM modality"
-            " (code system DCM in orderDetail, code or category) and whose patient the caller's"
-            " organisation may see. Date and time: start of its standing Appointment, else"
-            " occurrence, else the day it was written. Station AE titles: participants of the"
-            f" Appointment and performers identified in the system `{AE_TITLE}`. Study Instance"
-            " UID: the order's, else one made of its id, the same each time. Accession, placer"
-            " and filler numbers: identifiers of type ACSN, PLAC, FILL. Every attribute returned"
-            " can be matched, inside the step sequence too.",
-            "",
-            "## Modality Performed Procedure Step (SCP)",
-            "",
-            "Kept as Procedure. "
-            + ", ".join(f"{name} → {code}" for name, code in performed.STATUS.items())
-            + ". The order found by Study Instance UID or step id is its basedOn and is completed"
-            " with it; a discontinued step leaves the order active. Required in N-CREATE: "
-            + ", ".join(dictionary_description(int(tag, 16)) for tag in performed.REQUIRED)
-            + ". A step that has ended is not changed again.",
-            "",
-            "## Storage Commitment (SCP, push model)",
-            "",
-            "The report says yes of an object only after its file has been read and its SHA-256"
-            " compared. It is sent on the requester's association while that is open, else on a"
-            " new one to the peer's host and port with the SCP role. Failure reasons: 0112 not"
-            " here or not visible, 0119 another class, 0110 not whole.",
-            "",
-            "## Security",
-            "",
-            "TLS 1.2 and 1.3 on a port of its own (`SERAI_DIMSE_TLS_*`), client certificates when"
-            " required. Calls to peers marked for TLS use it. No user identity negotiation.",
-            "",
-            "## Not offered",
-            "",
-            "Storage commitment reports are tried twice, not queued. No UPS, no Instance"
-            " Availability Notification, no extended negotiation, no media interchange.",
-            "",
-        ]
+    chapters = (
+        _opening(),
+        _overview(),
+        _application_entity(),
+        _storage(),
+        _query_retrieve(),
+        _worklist(),
+        _performed_steps(),
+        _commitment(),
+        _security(),
+        _not_offered(),
     )
+    return "\n".join(line for chapter in chapters for line in chapter)
+
+
+def _opening() -> list[str]:
+    return [
+        "# DICOM conformance statement",
+        "",
+        "After PS3.2. Made by `make docs` from the tables that the services run on; a test"
+        " compares.",
+        "",
+    ]
+
+
+def _overview() -> list[str]:
+    return [
+        "## Overview",
+        "",
+        "An archive that receives, finds, sends and commits to DICOM objects of any storage"
+        " class, gives modalities their worklist from the orders in the FHIR record and takes"
+        " back what was performed. Objects are kept byte for byte as received; nothing is"
+        " coerced.",
+        "",
+        *_table(("SOP class", "UID", "SCP operations", "a peer needs"), _served()),
+        "",
+        "As SCU: C-STORE (to the destination of a C-MOVE), and N-EVENT-REPORT of Storage"
+        " Commitment on an association of its own when the requester's has ended.",
+        "",
+    ]
+
+
+def _application_entity() -> list[str]:
+    return [
+        "## Application entity",
+        "",
+        *_table(("fact", "value"), _entity()),
+        "",
+        "### Who may call",
+        "",
+        "Calling AE titles are known one by one, each for an organisation, from listed"
+        " addresses, networks or host names, and for named services:"
+        f" {_codes(Service)}. A device that is told nothing else may"
+        f" {_codes(sorted(OF_A_MODALITY))}. Anybody else is rejected (result 1, source 1,"
+        " reason 3), logged and audited. Another called AE title is rejected (reason 7). What"
+        " a peer finds, gets, moves or is committed to is what its organisation may see, by"
+        " the same rule as in FHIR and DICOMweb.",
+        "",
+    ]
+
+
+def _storage() -> list[str]:
+    return [
+        "## Storage (SCP)",
+        "",
+        "Every storage SOP class is accepted, private and future ones included, in the"
+        " transfer syntax the sender names first (level 2, full; PS3.4 §B.4.1). Success means"
+        " durable: the index row and, for objects up to"
+        f" {STAGED_UP_TO // 1024} KiB, the bytes with it are in the database's synced log;"
+        " larger files are synced before. Sent again with the same data set: success, nothing"
+        " changes. The statuses for what is refused:",
+        "",
+        *_table(("status", "meaning"), _failures()),
+        "",
+    ]
+
+
+def _query_retrieve() -> list[str]:
+    return [
+        "## Query/Retrieve (SCP)",
+        "",
+        "Levels PATIENT (patient root only), STUDY, SERIES, IMAGE. Relational retrieval and"
+        " queries are not negotiated, but a query without the keys above its level is"
+        " answered. Unique keys: "
+        + ", ".join(f"{dictionary_description(int(tag, 16))}" for tag in UNIQUE_KEYS.values())
+        + ".",
+        "",
+        "Matching keys: single value, `*` and `?`, date and time ranges (combined when both"
+        " are given), lists of UIDs, person names without regard to case and accents in any"
+        " component group. Read in whatever Specific Character Set the identifier states;"
+        " answered in that one if it has the letters, else in ISO_IR 192.",
+        "",
+        *_table(("key", "tag", "level", "matching"), _keys()),
+        "",
+        "Also counted: Modalities in Study, Number of Patient/Study/Series Related Studies,"
+        " Series, Instances. At IMAGE level every attribute of the object's header is"
+        " returned. Keys that are not supported are answered empty with status"
+        f" {finding.PENDING_WITHOUT_SOME_KEYS:04X}.",
+        "",
+        "C-GET and C-MOVE send the bytes as stored if the receiver accepts that transfer"
+        " syntax; otherwise pixels are decompressed into"
+        f" {' or '.join(SYNTAX_NAMES.values())}; otherwise the sub-operation fails and is"
+        " named in Failed SOP Instance UID List. Counts are sent after every sub-operation;"
+        " C-CANCEL ends between two. C-MOVE sends to known peers with a host and port only"
+        f" (else {retrieving.DESTINATION_UNKNOWN:04X}), and to none whose organisation may not"
+        " see the objects. Every study sent is audited.",
+        "",
+    ]
+
+
+def _worklist() -> list[str]:
+    return [
+        "## Modality Worklist (SCP)",
+        "",
+        "One scheduled procedure step per active ServiceRequest that states a DICOM modality"
+        " (code system DCM in orderDetail, code or category) and whose patient the caller's"
+        " organisation may see. Date and time: start of its standing Appointment, else"
+        " occurrence, else the day it was written. Station AE titles: participants of the"
+        f" Appointment and performers identified in the system `{AE_TITLE}`. Study Instance"
+        " UID: the order's, else one made of its id, the same each time. Accession, placer"
+        " and filler numbers: identifiers of type ACSN, PLAC, FILL. Every attribute returned"
+        " can be matched, inside the step sequence too.",
+        "",
+    ]
+
+
+def _performed_steps() -> list[str]:
+    return [
+        "## Modality Performed Procedure Step (SCP)",
+        "",
+        "Kept as Procedure. "
+        + ", ".join(f"{name} → {code}" for name, code in performed.STATUS.items())
+        + ". The order found by Study Instance UID or step id is its basedOn and is completed"
+        " with it; a discontinued step leaves the order active. Required in N-CREATE: "
+        + ", ".join(dictionary_description(int(tag, 16)) for tag in performed.REQUIRED)
+        + ". A step that has ended is not changed again.",
+        "",
+    ]
+
+
+def _commitment() -> list[str]:
+    return [
+        "## Storage Commitment (SCP, push model)",
+        "",
+        "The report says yes of an object only after its file has been read and its SHA-256"
+        " compared. It is sent on the requester's association while that is open, else on a"
+        " new one to the peer's host and port with the SCP role. Failure reasons: 0112 not"
+        " here or not visible, 0119 another class, 0110 not whole.",
+        "",
+    ]
+
+
+def _security() -> list[str]:
+    return [
+        "## Security",
+        "",
+        "TLS 1.2 and 1.3 on a port of its own (`SERAI_DIMSE_TLS_*`), client certificates when"
+        " required. Calls to peers marked for TLS use it. No user identity negotiation.",
+        "",
+    ]
+
+
+def _not_offered() -> list[str]:
+    return [
+        "## Not offered",
+        "",
+        "Storage commitment reports are tried twice, not queued. No UPS, no Instance"
+        " Availability Notification, no extended negotiation, no media interchange.",
+        "",
+    ]
 
 
 def _served() -> Iterator[tuple[str, ...]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
+from tests.chromium import PHONE, launched, served
 
 from serai.fhir.store import FhirStore
 from serai.network import pages
@@ -18,7 +16,6 @@ from serai.platform.db import Database
 from serai.platform.settings import Settings
 from serai.web import application
 
-PHONE = {"width": 360, "height": 740}
 SCREEN = {"width": 1400, "height": 900}
 
 
@@ -42,26 +39,14 @@ def _site(url: str) -> Starlette:
 
 @pytest.fixture(scope="module")
 def address(network_url: str) -> Iterator[str]:
-    config = uvicorn.Config(_site(network_url), port=0, ws="none", log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with served(_site(network_url)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
+    with launched() as browser:
+        yield browser
 
 
 def _signed_in(browser: Browser, address: str, size: dict[str, int], language: str) -> Page:

@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+from tests.chromium import launched
 
 ROOT = Path(__file__).parents[2]
 SERAI = str(Path(sys.prefix) / "bin" / "serai")
-CHROMIUM = "/usr/bin/chromium"
 # Software rendering: the viewer needs WebGL and a test machine has no graphics card.
 FLAGS = [
-    "--no-sandbox",
     "--disable-dev-shm-usage",
     "--use-gl=angle",
     "--use-angle=swiftshader",
@@ -83,7 +82,5 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched(*FLAGS) as browser:
         yield browser
-        browser.close()

@@ -166,6 +166,8 @@ MESSAGES: Final[Mapping[str, str]] = {
     "search.unsupported-parameter": "The search parameter {parameter} is not offered.",
     "search.words": "{parameter} needs a word in each of its alternatives.",
     "search.words-not-read": "Many resources are new and their words not read; ask again shortly.",
+    "storage.full": "The disk of the server is full; nothing was changed.",
+    "storage.unwritable": "The server cannot write to its disk; nothing was changed.",
     "subscription.binding": "This is no valid binding: ask for a new token, or bind an id that you "
     "may see, as bind [id] or bind-with-token [token].",
     "subscription.binding-expired": "The binding has expired; bind with a new token.",

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import IO, Any
 
-from serai.fhir.http.bodies import Room
+import httpx
+import pytest
+from tests.fhir.resources import patient
+
+from serai.fhir.http import bodies
+from serai.fhir.http.bodies import LARGE, Room
 
 
 async def settled() -> None:
@@ -47,3 +54,19 @@ async def test_whoever_gives_up_waiting_makes_way() -> None:
     room.leave(10)
     await patient
     assert room.taken == 8
+
+
+async def test_a_large_body_that_the_disk_has_no_room_for_is_refused_and_can_be_sent_again(
+    fhir: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_full_disk(**_: Any) -> IO[bytes]:
+        return Path("/dev/full").open("r+b")
+
+    large = patient("x" * LARGE)
+    with monkeypatch.context() as full:
+        full.setattr(bodies, "TemporaryFile", on_a_full_disk)
+        refused = await fhir.post("Patient", json=large)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    coding = refused.json()["issue"][0]["details"]["coding"][0]
+    assert coding["code"] == "storage.unwritable"
+    assert (await fhir.post("Patient", json=large)).status_code == 201

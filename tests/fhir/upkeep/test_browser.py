@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from tests.chromium import PHONE, launched, served
 from tests.fhir.upkeep.conftest import PASSWORD, House, application
 
 from serai.platform.auth.accounts import create_account
 from serai.platform.db import Database
 
-PHONE = {"width": 360, "height": 740}
 SCREEN = {"width": 1400, "height": 900}
 
 
@@ -61,25 +58,14 @@ def site(database_url: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
 
     made, _ = application(None, tmp_path)  # type: ignore[arg-type]
     made.router.lifespan_context = lifespan
-    config = uvicorn.Config(made, port=0, ws="none", log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", id
-    server.should_exit = True
-    thread.join()
+    with served(made) as address:
+        yield address, id
 
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
+    with launched() as browser:
+        yield browser
 
 
 def _signed_in(browser: Browser, address: str, size: dict[str, int], language: str) -> Page:

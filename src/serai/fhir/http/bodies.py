@@ -78,7 +78,10 @@ async def received(request: Request) -> AsyncIterator[list[bytes]]:
         return
     _require_acceptable(request)
     async with AsyncExitStack() as stack:
-        body = await _whole(request, stack)
+        try:
+            body = await _whole(request, stack)
+        except OSError as error:
+            raise Unavailable("storage.unwritable", reason=error.strerror or "") from error
         if isinstance(body, bytes):
             yield [body]
             return

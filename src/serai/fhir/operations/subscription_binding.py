@@ -8,25 +8,17 @@ from typing import Final
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations.given import given, parameters
 from serai.fhir.operations.operation import Operation
+from serai.fhir.operations.subscriptions_named import MOST, named
 from serai.fhir.subscriptions import bindings, queue
 from serai.kernel.clock import instant
-from serai.kernel.errors import Invalid, Malformed
+from serai.kernel.errors import Invalid
 from serai.platform import audit
-
-MOST: Final = 100
 
 
 async def binding_token(scene: Scene, asked: Asked) -> Reply:
     """For the instance, for those named in `id`, or for all websocket subscriptions the actor
     sees; one that cannot be bound refuses the whole."""
-    wanted = [str(one) for one in given(asked).only("id").all("id")]
-    if len(asked.path) > 2:
-        found = await scene.store.read(
-            scene.connection, "Subscription", asked.path[1], actor=scene.actor
-        )
-        wanted = [found.id]
-    if len(wanted) > MOST:
-        raise Malformed("operation.bad-parameter", parameter="id", expected=f"at most {MOST} ids")
+    wanted = await named(scene, asked, given(asked).only("id"))
     search = [("type", "websocket"), ("_count", str(MOST))]
     search += [("_id", ",".join(wanted))] if wanted else [("status:not", "off")]
     page = await scene.store.search(

@@ -8,24 +8,15 @@ from serai.fhir.body import encode
 from serai.fhir.interaction.asked import Asked, Reply, Scene
 from serai.fhir.operations.given import given
 from serai.fhir.operations.operation import Operation
+from serai.fhir.operations.subscriptions_named import MOST, named
 from serai.fhir.subscriptions import notifications, queue
 from serai.fhir.subscriptions.definition import read
-from serai.kernel.errors import Malformed
-
-MOST: Final = 100
 
 
 async def status(scene: Scene, asked: Asked) -> Reply:
     """Of one subscription, or of those named; what the actor may not see is not there."""
     params = given(asked).only("id", "status")
-    wanted = [str(one) for one in params.all("id")]
-    if len(asked.path) > 2:
-        found = await scene.store.read(
-            scene.connection, "Subscription", asked.path[1], actor=scene.actor
-        )
-        wanted = [found.id]
-    if len(wanted) > MOST:
-        raise Malformed("operation.bad-parameter", parameter="id", expected=f"at most {MOST} ids")
+    wanted = await named(scene, asked, params)
     search = [("_count", str(MOST))]
     search += [("_id", ",".join(wanted))] if wanted else []
     search += [("status", str(one)) for one in params.all("status")]

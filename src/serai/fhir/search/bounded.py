@@ -7,8 +7,7 @@ the first; above MOST_SORTED the walk of an index takes over, or the search is r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 from psycopg import AsyncClientCursor
@@ -32,27 +31,28 @@ async def within_time(
     connection: Connection, statement: str, values: Mapping[str, Any]
 ) -> list[Row]:
     """All rows; a statement that takes too long is stopped where it runs."""
-    async with _limited():
-        cursor = await connection.execute(statement, values, binary=True)
-        return await cursor.fetchall()
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            cursor = await connection.execute(statement, values, binary=True)
+            return await cursor.fetchall()
+    except TimeoutError as error:
+        raise _too_long() from error
 
 
 async def planned_for(
     connection: Connection, statement: str, values: Mapping[str, Any]
 ) -> list[Row]:
     """The same, planned anew with these values in sight, which tell how many rows to expect."""
-    async with _limited(), AsyncClientCursor(connection) as cursor:
-        await cursor.execute(statement, values)
-        return await cursor.fetchall()
-
-
-@asynccontextmanager
-async def _limited() -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(LONGEST_S):
-            yield
+        async with asyncio.timeout(LONGEST_S), AsyncClientCursor(connection) as cursor:
+            await cursor.execute(statement, values)
+            return await cursor.fetchall()
     except TimeoutError as error:
-        raise TooLarge("search.too-long", most=LONGEST_S) from error
+        raise _too_long() from error
+
+
+def _too_long() -> TooLarge:
+    return TooLarge("search.too-long", most=LONGEST_S)
 
 
 async def page_rows(connection: Connection, query: Query, actor: Actor) -> list[Row]:
