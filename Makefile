@@ -28,7 +28,7 @@ check: .venv/installed ## Lint, types, architecture
 	$(BIN)/lint-imports --no-cache
 
 test: setup node_modules/.test .venv/debian-test check ## All tests (T=tests/fhir for a part)
-	$(BIN)/python -m pytest $(T)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(T)
 
 bench: setup ## Measure this commit beside bare floors (ROWS=read,create for some)
 	$(BIN)/python -m tools.bench --rows "$(ROWS)"

@@ -3,6 +3,7 @@ that asks for it, cloned from a migrated template."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ import pytest_asyncio
 from serai.platform.db import Database
 from serai.platform.migrate import migrate
 from serai.platform.postgres import Cluster
+
+
+def pytest_configure() -> None:
+    """Processes that share the tests between them must name them alike, whose names have sets."""
+    os.environ.setdefault("PYTHONHASHSEED", "0")
 
 
 @pytest.fixture(scope="session")

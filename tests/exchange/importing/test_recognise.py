@@ -31,7 +31,7 @@ def a_zip() -> bytes:
         (b'{"resourceType": "Patient"}\r\n\r\n{"resourceType": "Pa', Form.NDJSON),
         (b'{"a":"' + b"x" * HEAD, Form.JSON),
         (a_zip(), Form.ZIP),
-        (gzip.compress(b"{}"), Form.GZIP),
+        (gzip.compress(b"{}", mtime=0), Form.GZIP),
         (b"family,given\nDoe,Jane\n", Form.UNKNOWN),
         (b"<Patient xmlns='http://hl7.org/fhir'/>", Form.UNKNOWN),
     ],

@@ -97,6 +97,7 @@ async def test_the_worker_that_holds_a_websocket_is_killed_and_its_client_misses
     answer = await client.post(f"Subscription/{id}/$get-ws-binding-token")
     said = f"bind-with-token {answer.json()['parameter'][0]['valueString']}"
     known: dict[int, str] = {}
+    heard = asyncio.Event()
 
     async def listen(until: int) -> None:
         """Bind, ask for what the handshake says was missed, then hear."""
@@ -113,12 +114,14 @@ async def test_the_worker_that_holds_a_websocket_is_killed_and_its_client_misses
     def note(status: Data) -> None:
         for event in status["events"]:
             known[int(event["event-number"])] = event["focus"]["reference"].rpartition("/")[2]
+            heard.set()
 
     async with node.delivering():
         with web_worker(node.url, tmp_path, port) as process:
             await answering(one, secret)
             hearing = asyncio.create_task(listen(LETTERS))
             made = [await created(client, observation()) for _ in range(20)]
+            await asyncio.wait_for(heard.wait(), 40)
             process.send_signal(signal.SIGKILL)
             process.wait()
             with pytest.raises(ConnectionClosed):

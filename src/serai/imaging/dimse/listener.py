@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import ssl
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import psycopg
 import structlog
 from pynetdicom import AE, _config
+from pynetdicom.association import Association
 
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import Archive
@@ -37,6 +41,7 @@ ACSE_TIMEOUT_S = 30
 NETWORK_TIMEOUT_S = 300
 CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
+CUT_WITHIN_S = 0.5
 SYNC_EVERY_S = 2.0
 
 # Keep every storage class, private and future ones too, in the transfer syntax the sender
@@ -82,9 +87,7 @@ class Listener:
     ) -> None:
         for server in self._servers:
             server.shutdown()
-        for association in self._ae.active_associations:
-            association.abort()
-            association.join(ABORT_WITHIN_S)
+        _let_go(self._ae.active_associations)
         self._syncing.cancel()
         self._loop.run(self._db.close())
         self._loop.stop()
@@ -146,6 +149,30 @@ async def _sync_now_and_then(archive: Archive, db: Database) -> None:
             await archive.sync(db)
         except (SeraiError, psycopg.Error) as error:
             log.warning("imaging.not-synced", error=type(error).__name__)
+
+
+def _let_go(associations: Sequence[Association]) -> None:
+    """All at once: who answers is told, who is silent is cut off."""
+    for one in associations:
+        if one.is_established:
+            one.abort(block=False)
+        else:
+            _cut(one)
+    until = time.monotonic() + ABORT_WITHIN_S
+    for one in associations:
+        one.join(max(0.0, until - time.monotonic()))
+        if one.is_alive():
+            _cut(one)
+            one.join(CUT_WITHIN_S)
+
+
+def _cut(association: Association) -> None:
+    connection = association.dul.socket
+    with suppress(OSError):
+        if connection is not None and connection.socket is not None:
+            connection.socket.shutdown(socket.SHUT_RDWR)
+    # Its thread waits for a request for as long as a silent caller may take: nothing comes.
+    association.dul.to_user_queue.put(None)
 
 
 def _application_entity(title: str) -> AE:
