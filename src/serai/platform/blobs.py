@@ -48,7 +48,7 @@ class Blobs:
         self._folder = None if address else home / "blobs"
         # Folders whose own entries are known to be on disk, so that each is synced once.
         self._synced: set[Path] = set()
-        with _storage_errors():
+        with storage_errors():
             self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._folder:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -63,7 +63,7 @@ class Blobs:
         """Keep the bytes; putting the same bytes again changes nothing."""
         if isinstance(data, bytes):
             return await asyncio.to_thread(self.put_sync, data)
-        with _storage_errors(), self._unfinished() as path:
+        with storage_errors(), self._unfinished() as path:
             digest = await _spooled(data, path)
             await asyncio.to_thread(self._keep_file, path, digest)
         return digest
@@ -71,7 +71,7 @@ class Blobs:
     def put_sync(self, data: bytes) -> Digest:
         """`put` for threads without an event loop."""
         digest = Digest(hashlib.sha256(data).hexdigest())
-        with _storage_errors():
+        with storage_errors():
             if self._has(digest, len(data)):
                 return digest
             if self._folder is None:
@@ -96,7 +96,7 @@ class Blobs:
         # What is there already must stay the same file: somebody's `sync` may count on it.
         if _holds(target, digest, len(data)):
             return digest
-        with _storage_errors(), self._unfinished() as path:
+        with storage_errors(), self._unfinished() as path:
             path.write_bytes(data)
             try:
                 path.replace(target)
@@ -105,15 +105,23 @@ class Blobs:
                 path.replace(target)
         return digest
 
+    def keep_synced(self, path: Path, digest: str) -> None:
+        """Keep a synced file of `unfinished_file` whose bytes sum to `digest`; it moves."""
+        with storage_errors():
+            if self._has(Digest(digest), path.stat().st_size):
+                path.unlink()
+            else:
+                self._keep_file(path, Digest(digest))
+
     def sync(self) -> None:
         """Everything written so far is on disk, folders included."""
         assert self._folder
-        with _storage_errors():
+        with storage_errors():
             _sync_file_system(self._folder)
 
     async def get(self, digest: str) -> bytes:
         """The whole object; NotFound when there is none."""
-        with _storage_errors():
+        with storage_errors():
             found = await obstore.get_async(self._store, _key(digest))
             return (await found.bytes_async()).to_bytes()
 
@@ -124,14 +132,14 @@ class Blobs:
 
     async def get_range(self, digest: str, start: int, length: int) -> bytes:
         """Bytes from `start`, fewer than `length` at the object's end."""
-        with _storage_errors():
+        with storage_errors():
             key = _key(digest)
             part = await obstore.get_range_async(self._store, key, start=start, length=length)
             return part.to_bytes()
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         """The object in parts of about a megabyte."""
-        with _storage_errors():
+        with storage_errors():
             found = await obstore.get_async(self._store, _key(digest))
             async for part in found.stream(min_chunk_size=CHUNK):
                 yield bytes(part)
@@ -142,7 +150,7 @@ class Blobs:
         Only for objects that no transaction, committed or running, refers to.
         """
         try:
-            with _storage_errors():
+            with storage_errors():
                 await obstore.delete_async(self._store, _key(digest))
         except NotFound:
             return
@@ -152,9 +160,13 @@ class Blobs:
         deletes it when nobody does."""
         return self._spool / name
 
+    def unfinished_file(self) -> Path:
+        """A new name for a file that becomes an object or is deleted."""
+        return self._spool / uuid4().hex
+
     def remove_unfinished(self) -> None:
         """Delete what uploads cut off by a crash have left behind."""
-        with _storage_errors():
+        with storage_errors():
             for path in self._spool.iterdir():
                 if time.time() - path.stat().st_mtime > UNFINISHED_FOR_S:
                     path.unlink(missing_ok=True)
@@ -192,7 +204,7 @@ class Blobs:
 
     @contextmanager
     def _unfinished(self) -> Iterator[Path]:
-        path = self._spool / uuid4().hex
+        path = self.unfinished_file()
         try:
             yield path
         finally:
@@ -287,7 +299,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
+    """What the file system or the object store cannot do for us, in our words."""
     try:
         yield
     except FileNotFoundError as error:

@@ -24,6 +24,8 @@ class Received:
 
     instance: Instance
     content: bytes | Path
+    # Known of a file that was summed as it was written, and synced.
+    sha256: str = ""
 
     @property
     def size(self) -> int:
@@ -35,6 +37,8 @@ class Received:
 
     def digest(self) -> str:
         """What the blob of these bytes is called."""
+        if self.sha256:
+            return self.sha256
         if isinstance(self.content, bytes):
             return hashlib.sha256(self.content).hexdigest()
         with self.content.open("rb") as file:
@@ -46,10 +50,10 @@ class Received:
             return bytes(buffer[data_set_start(buffer) :])
 
 
-def receive(content: bytes | Path) -> Received:
+def receive(content: bytes | Path, sha256: str = "") -> Received:
     """Read the header of an object; Malformed with the reason when it cannot be kept."""
     with buffer_of(content) as buffer:
-        return Received(read_instance(buffer), content)
+        return Received(read_instance(buffer), content, sha256)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
@@ -58,11 +59,21 @@ class Intake:
         self._accepted: set[tuple[str, str, PatientKey]] = set()
 
     def ahead(self, received: Received) -> Kept | None:
-        """Write a small object's file already in the thread that has it, then `keep` it."""
+        """Keep the file of a small object, or of one summed and synced as it came, already in
+        the thread that has it; then `keep` it."""
         content = received.content
-        if self._blobs.is_local and isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
+        if not self._blobs.is_local:
+            return None
+        if isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
             return Kept(received, self._blobs.put_unsynced(content), staged=True)
+        if isinstance(content, Path) and received.sha256:
+            if content.exists():
+                self._blobs.keep_synced(content, received.sha256)
+            return Kept(self._moved(received), received.sha256)
         return None
+
+    def _moved(self, received: Received) -> Received:
+        return replace(received, content=self._blobs.local(received.sha256) or received.content)
 
     async def keep(
         self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None

@@ -12,11 +12,13 @@ from pynetdicom import evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from serai.imaging import reasons
+from serai.imaging.archive import Arriving
 from serai.imaging.dimse import sockets, status
 from serai.imaging.dimse.exchange import Exchange, House
+from serai.imaging.dimse.incoming import Incoming, StoreRequest
 from serai.imaging.dimse.peers import Peer, calling_peer
 from serai.imaging.dimse.services import BY_UID, OWN
-from serai.imaging.dimse.storing import Inbox, Sender
+from serai.imaging.dimse.storing import Sender
 from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, SeraiError
@@ -56,15 +58,20 @@ class Associations:
                 theirs(request, context_id)
 
         association._serve_request = serve  # noqa: SLF001
-        association.dimse.msg_queue = Inbox(partial(self._store, association))
+        association.dul._read_pdu_data = Incoming(  # noqa: SLF001 - the one place it reads
+            association.dul, partial(self._begin, association), partial(self._store, association)
+        ).read
 
-    def _store(self, association: Any, request: C_STORE, context_id: int) -> None:
-        self._open[association].store(association, request, context_id)
+    def _begin(self, association: Any, request: StoreRequest) -> Arriving:
+        return self._open[association].begin(association, request)
+
+    def _store(self, association: Any, request: StoreRequest, arriving: Arriving) -> None:
+        self._open[association].store(association, request, arriving)
 
     def _served_here(self, association: Any, request: Any, context_id: int) -> bool:
         """Answer a request of a service of our own; False leaves it to pynetdicom."""
         if isinstance(request, C_STORE) and request.is_valid_request:
-            self._store(association, request, context_id)
+            self._store_as_read(association, request, context_id)
             return True
         context = next(
             (each for each in association.accepted_contexts if each.context_id == context_id), None
@@ -84,6 +91,14 @@ class Associations:
             association._is_paused = False  # noqa: SLF001
         return True
 
+    def _store_as_read(self, association: Any, request: C_STORE, context_id: int) -> None:
+        """A request whose command came in pieces, which pynetdicom has put together."""
+        uids = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+        asked = StoreRequest(context_id, request.MessageID, *uids)
+        with self._begin(association, asked) as arriving:
+            arriving.add(request.DataSet.getvalue())
+            self._store(association, asked, arriving)
+
     def _requested(self, event: evt.Event) -> None:
         """Deny by default: a calling AE title nobody configured is turned away, and logged."""
         requestor = event.assoc.requestor
@@ -100,7 +115,7 @@ class Associations:
         ]
         house = self._house
         self._open[event.assoc] = Sender(
-            peer, house.archive.intake(house.db, peer.actor), self._loop
+            peer, house.archive.intake(house.db, peer.actor), house.archive.blobs, self._loop
         )
 
     async def _peer(self, title: str, address: str) -> Peer | None:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import queue
 import struct
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from pynetdicom.dimse_primitives import C_STORE
 
 from serai.imaging import reasons
-from serai.imaging.archive import Intake, receive
+from serai.imaging.archive import Arriving, Intake
 from serai.imaging.dataset import part10
 from serai.imaging.dataset.model_json import Attributes
 from serai.imaging.dataset.writing import encoded
+from serai.imaging.dimse.incoming import NO_DATA_SET, P_DATA_TF, StoreRequest
 from serai.imaging.dimse.loop import LoopThread
 from serai.imaging.dimse.peers import Peer, Service
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, Malformed, SeraiError
+from serai.platform.blobs import Blobs
 
 log = structlog.get_logger(__name__)
 
 SUCCESS: Final = 0x0000
 C_STORE_RSP: Final = 0x8001
-NO_DATA_SET: Final = 0x0101
-P_DATA_TF: Final = 0x04
 # A fragment with the command, its last (PS3.8 §E.2).
 WHOLE_COMMAND: Final = 0x03
 # A long association brings its ImagingStudy up to date now and then.
@@ -40,19 +37,29 @@ class Sender:
 
     peer: Peer
     intake: Intake
+    blobs: Blobs
     loop: LoopThread
     settled_at: float = field(default_factory=time.monotonic)
 
-    def store(self, association: Any, request: C_STORE, context_id: int) -> None:
-        """Keep the object and answer, in the thread that has read it."""
-        context = next(
-            (each for each in association.accepted_contexts if each.context_id == context_id), None
+    def begin(self, association: Any, request: StoreRequest) -> Arriving:
+        """Where the data set gathers exactly as sent, behind file meta information of our own."""
+        arriving = Arriving(self.blobs)
+        head = part10.header(
+            sop_class=request.sop_class,
+            sop_instance=request.sop_instance,
+            transfer_syntax=_transfer_syntax(association, request.context_id),
+            source=self.peer.ae_title,
         )
-        if context is None:
+        arriving.add(head)
+        return arriving
+
+    def store(self, association: Any, request: StoreRequest, arriving: Arriving) -> None:
+        """Keep the object and answer, in the thread that has read it."""
+        if not _transfer_syntax(association, request.context_id):
             association.abort()
             return
-        code, comment = self._kept(request, str(context.transfer_syntax[0]))
-        association.dul.socket.send(_response(request, context_id, code, comment))
+        code, comment = self._kept(request, arriving)
+        association.dul.socket.send(_response(request, code, comment))
         if time.monotonic() - self.settled_at > SETTLE_EVERY_S:
             self.settle()
 
@@ -60,14 +67,15 @@ class Sender:
         self.loop.run(self.intake.finish(now=utc_now()))
         self.settled_at = time.monotonic()
 
-    def _kept(self, request: C_STORE, transfer_syntax: str) -> tuple[int, str]:
+    def _kept(self, request: StoreRequest, arriving: Arriving) -> tuple[int, str]:
         try:
             if Service.STORE not in self.peer.services:
                 raise Forbidden("dimse.not-allowed")
-            received = receive(_as_file(request, transfer_syntax, self.peer.ae_title))
-            if received.instance.uid != request.AffectedSOPInstanceUID:
+            received = arriving.received()
+            if received.instance.uid != request.sop_instance:
                 raise Malformed("dicom.invalid-uid", attribute="AffectedSOPInstanceUID")
             ahead = self.intake.ahead(received)
+            received = ahead.received if ahead else received
             (outcome,) = self.loop.run(self.intake.keep([received], now=utc_now(), ahead=ahead))
             if outcome.error:
                 raise outcome.error
@@ -77,46 +85,27 @@ class Sender:
         return SUCCESS, ""
 
 
-class Inbox(queue.Queue[Any]):
-    """pynetdicom's queue of messages, past which objects are stored at once: a turn of its loop
-    costs more than keeping a small object does."""
-
-    def __init__(self, store: Callable[[C_STORE, int], None]) -> None:
-        super().__init__()
-        self._store = store
-
-    def put(self, item: Any, *_: Any, **__: Any) -> None:
-        context_id, message = item
-        if isinstance(message, C_STORE) and message.is_valid_request and self.empty():
-            self._store(message, context_id)
-        else:
-            super().put(item)
+def _transfer_syntax(association: Any, context_id: int) -> str:
+    """Nothing in a context that was not accepted."""
+    for context in association.accepted_contexts:
+        if context.context_id == context_id:
+            return str(context.transfer_syntax[0])
+    return ""
 
 
-def _as_file(request: C_STORE, transfer_syntax: str, source: str) -> bytes:
-    """The data set exactly as sent, behind file meta information of our own."""
-    head = part10.header(
-        sop_class=str(request.AffectedSOPClassUID),
-        sop_instance=str(request.AffectedSOPInstanceUID),
-        transfer_syntax=transfer_syntax,
-        source=source,
-    )
-    return head + bytes(request.DataSet.getbuffer())
-
-
-def _response(request: C_STORE, context_id: int, status: int, comment: str) -> bytes:
+def _response(request: StoreRequest, status: int, comment: str) -> bytes:
     """A C-STORE-RSP in one PDU (PS3.7 §9.3.1.2, PS3.8 §9.3.5)."""
     command: Attributes = {
-        "00000002": {"vr": "UI", "Value": [str(request.AffectedSOPClassUID)]},
+        "00000002": {"vr": "UI", "Value": [request.sop_class]},
         "00000100": {"vr": "US", "Value": [C_STORE_RSP]},
-        "00000120": {"vr": "US", "Value": [request.MessageID]},
+        "00000120": {"vr": "US", "Value": [request.message_id]},
         "00000800": {"vr": "US", "Value": [NO_DATA_SET]},
         "00000900": {"vr": "US", "Value": [status]},
-        "00001000": {"vr": "UI", "Value": [str(request.AffectedSOPInstanceUID)]},
+        "00001000": {"vr": "UI", "Value": [request.sop_instance]},
     }
     if comment:
         command["00000902"] = {"vr": "LO", "Value": [comment]}
     elements = encoded(command, explicit=False)
     content = struct.pack("<HHLL", 0, 0, 4, len(elements)) + elements
-    fragment = struct.pack(">LBB", len(content) + 2, context_id, WHOLE_COMMAND) + content
+    fragment = struct.pack(">LBB", len(content) + 2, request.context_id, WHOLE_COMMAND) + content
     return struct.pack(">BBL", P_DATA_TF, 0, len(fragment)) + fragment
