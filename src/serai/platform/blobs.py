@@ -8,14 +8,16 @@ on disk: the file and every folder on the way to it have been synced.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import errno
 import hashlib
 import os
 import re
+import threading
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
 from typing import NewType
@@ -25,7 +27,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from serai.kernel.errors import NotFound, Unavailable
+from serai.kernel.errors import NotFound, SeraiError, Unavailable
+from serai.platform.blob_log import LOGGED_UP_TO, BlobLog, replay
 from serai.platform.settings import Settings
 
 Digest = NewType("Digest", str)
@@ -54,6 +57,9 @@ class Blobs:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 _sync_folder(home)
             self._store = _store(self._folder, address)
+        self._log_folder = home / "blobs.log"
+        self._log: BlobLog | None = None
+        self._logging = threading.Lock()
 
     @classmethod
     def at(cls, settings: Settings) -> Blobs:
@@ -98,12 +104,50 @@ class Blobs:
             return digest
         with storage_errors(), self._unfinished() as path:
             path.write_bytes(data)
-            try:
-                path.replace(target)
-            except FileNotFoundError:
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.replace(target)
+            _moved(path, target)
         return digest
+
+    def keep_logged(self, path: Path, digest: str, parts: Sequence[bytes | memoryview]) -> None:
+        """Keep a file of `unfinished_file` with these bytes, of LOGGED_UP_TO at most, durable by
+        the log; it moves."""
+        assert self._folder
+        target = self._folder / _key(digest)
+        with storage_errors():
+            if _holds(target, Digest(digest), path.stat().st_size):
+                path.unlink()
+            else:
+                _moved(path, target)
+            self._opened_log().append(digest, parts)
+
+    def replay_log(self) -> int:
+        """Write again what a crash has taken of objects in logs; before serving."""
+        with storage_errors():
+            return replay(self._log_folder, self._restored, self.sync)
+
+    def _restored(self, digest: str, content: bytes) -> bool:
+        assert self._folder
+        target = self._folder / _key(digest)
+        if _holds(target, Digest(digest), len(content)):
+            return False
+        with self._unfinished() as path:
+            path.write_bytes(content)
+            _moved(path, target)
+        return True
+
+    def _opened_log(self) -> BlobLog:
+        with self._logging:
+            if self._log is None:
+                self._log = BlobLog(self._log_folder, self.sync)
+                atexit.register(self.close)
+            return self._log
+
+    def close(self) -> None:
+        """Nothing waits for the next start to be safe; what fails now, that start makes good."""
+        with self._logging, suppress(SeraiError):
+            if self._log:
+                self._log.close()
+                self._log = None
+            atexit.unregister(self.close)
 
     def keep_synced(self, path: Path, digest: str) -> None:
         """Keep a synced file of `unfinished_file` whose bytes sum to `digest`; it moves."""
@@ -258,13 +302,21 @@ def _sync(file: BufferedWriter) -> None:
 
 def _holds(path: Path, digest: Digest, size: int) -> bool:
     """Whether the file is whole. A crash leaves unsynced files of the right size with zeros in
-    them, which only reading shows; larger files are never named before they are synced."""
+    them, which only reading shows; large files are never named before they are synced."""
     try:
         if path.stat().st_size != size:
             return False
-        return size > UNSYNCED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        return size > LOGGED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
     except FileNotFoundError:
         return False
+
+
+def _moved(path: Path, target: Path) -> None:
+    try:
+        path.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.replace(target)
 
 
 def _sync_file(path: Path) -> None:

@@ -24,12 +24,19 @@ class Received:
 
     instance: Instance
     content: bytes | Path
-    # Known of a file that was summed as it was written, and synced.
+    # Known of a file that was summed as it was written: synced, or with its bytes for the log.
     sha256: str = ""
+    for_log: tuple[bytes | memoryview, ...] = ()
 
     @property
     def size(self) -> int:
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
+    @property
+    def in_memory(self) -> int:
+        """How many of its bytes are."""
+        held = self.for_log or (self.content if isinstance(self.content, bytes) else b"",)
+        return sum(len(part) for part in held)
 
     @property
     def for_blob(self) -> bytes | AsyncIterator[bytes]:
@@ -50,10 +57,10 @@ class Received:
             return bytes(buffer[data_set_start(buffer) :])
 
 
-def receive(content: bytes | Path, sha256: str = "") -> Received:
+def receive(content: bytes | Path) -> Received:
     """Read the header of an object; Malformed with the reason when it cannot be kept."""
     with buffer_of(content) as buffer:
-        return Received(read_instance(buffer), content, sha256)
+        return Received(read_instance(buffer), content)
 
 
 @contextmanager

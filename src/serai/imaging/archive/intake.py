@@ -67,13 +67,17 @@ class Intake:
         if isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
             return Kept(received, self._blobs.put_unsynced(content), staged=True)
         if isinstance(content, Path) and received.sha256:
-            if content.exists():
-                self._blobs.keep_synced(content, received.sha256)
-            return Kept(self._moved(received), received.sha256)
+            return self._file_kept(received, content)
         return None
 
-    def _moved(self, received: Received) -> Received:
-        return replace(received, content=self._blobs.local(received.sha256) or received.content)
+    def _file_kept(self, received: Received, path: Path) -> Kept:
+        # A batch that failed as a whole is tried again one by one: its files have moved by then.
+        if path.exists() and received.for_log:
+            self._blobs.keep_logged(path, received.sha256, received.for_log)
+        elif path.exists():
+            self._blobs.keep_synced(path, received.sha256)
+        moved = replace(received, content=self._blobs.local(received.sha256) or path, for_log=())
+        return Kept(moved, received.sha256)
 
     async def keep(
         self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None
@@ -205,12 +209,16 @@ class Intake:
     async def _put(self, fresh: Sequence[Received], put: dict[str, Kept]) -> dict[str, Outcome]:
         """Write the bytes; `put` learns each blob, the answer is what failed."""
         failed = {}
-        for each in fresh:
+
+        async def keep(each: Received) -> None:
             uid = each.instance.uid
             try:
                 put[uid] = put.get(uid) or await self._kept(each)
             except SeraiError as error:
                 failed[uid] = Outcome(each, error=error)
+
+        # At once, so that they share the syncs of the log.
+        await asyncio.gather(*(keep(each) for each in fresh))
         return failed
 
     async def _kept(self, received: Received) -> Kept:

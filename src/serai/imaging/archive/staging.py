@@ -52,7 +52,7 @@ async def sync(db: Database, blobs: Blobs) -> int:
 
 async def restore(db: Database, blobs: Blobs) -> int:
     """Write what a crash has taken; the bytes are those that were acknowledged."""
-    restored = 0
+    restored = await asyncio.to_thread(blobs.replay_log)
     staged = await _staged(db)
     for at in range(0, len(staged), RESTORED_AT_ONCE):
         some = staged[at : at + RESTORED_AT_ONCE]

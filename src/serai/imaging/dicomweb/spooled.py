@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from io import BufferedWriter
 from pathlib import Path
 
-from serai.kernel.ids import new_id
+from serai.platform.blobs import Blobs
 
 # Parts up to this size are handled in memory, larger ones in a file beside the blobs.
 IN_MEMORY = 4 * 1024 * 1024
@@ -16,17 +16,14 @@ IN_MEMORY = 4 * 1024 * 1024
 class Spooled:
     """The content of one part as it grows."""
 
-    def __init__(self, spool: Path, *, wrong_type: bool = False) -> None:
-        self.wrong_type = wrong_type
-        self._spool = spool
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
         self._pieces: list[bytes] = []
         self._size = 0
-        self._path = spool
+        self._path = Path()
         self._file: BufferedWriter | None = None
 
     async def add(self, piece: bytes) -> None:
-        if self.wrong_type:
-            return
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size >= IN_MEMORY:
@@ -48,8 +45,7 @@ class Spooled:
 
     def _spill(self) -> None:
         if self._file is None:
-            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path = self._spool / f"stow-{new_id()}"
+            self._path = self._blobs.unfinished_file()
             self._file = self._path.open("xb")
         self._file.write(b"".join(self._pieces))
         self._pieces, self._size = [], 0

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.imaging import reasons
-from serai.imaging.archive import Archive, Intake, Outcome, Received, receive
+from serai.imaging.archive import Archive, Arriving, Intake, Outcome, Received, receive
 from serai.imaging.dataset.model_json import first_text
 from serai.imaging.dicomweb.accept import parameters
 from serai.imaging.dicomweb.answers import DICOM_JSON, dicomweb_root, may
@@ -23,6 +22,7 @@ from serai.imaging.dicomweb.multipart import PartEnd, PartStart, events
 from serai.imaging.dicomweb.spooled import Spooled
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Malformed, SeraiError, TooLarge, Unsupported
+from serai.platform.blobs import Blobs
 
 # A batch is one transaction: enough to spare commits, little enough to keep memory bounded.
 BATCH_OBJECTS = 64
@@ -61,10 +61,9 @@ async def store(request: Request) -> Response:
     content_type = request.headers.get("content-type", "")
     described = _requires_assembling(content_type)
     intake, report = archive.intake(request.app.state.db, actor), Report()
-    spool = Path(request.app.state.settings.home) / "blobs.unfinished"
     try:
         read = _assembled_batches if described else _batches
-        async for batch in read(content_type, request.stream(), report, spool):
+        async for batch in read(content_type, request.stream(), report, archive.blobs):
             await _keep(batch, intake, report, request.path_params.get("study"))
     finally:
         await intake.finish(now=utc_now())
@@ -87,12 +86,12 @@ def _requires_assembling(content_type: str) -> bool:
 
 
 async def _assembled_batches(
-    content_type: str, chunks: AsyncIterator[bytes], report: Report, spool: Path
+    content_type: str, chunks: AsyncIterator[bytes], report: Report, blobs: Blobs
 ) -> AsyncIterator[list[Received]]:
     """One object at a time: its values may come behind the metadata of all of them."""
     async with AsyncExitStack() as files:
         try:
-            described, bulk = await _described(content_type, chunks, files, spool)
+            described, bulk = await _described(content_type, chunks, files, blobs)
         except (Malformed, TooLarge) as error:
             report.refused.append(Refused(error))
             return
@@ -109,23 +108,23 @@ def _assemble(described: dict[str, Any], bulk: Parts) -> Received:
 
 
 async def _described(
-    content_type: str, chunks: AsyncIterator[bytes], files: AsyncExitStack, spool: Path
+    content_type: str, chunks: AsyncIterator[bytes], files: AsyncExitStack, blobs: Blobs
 ) -> tuple[list[dict[str, Any]], Parts]:
     """The metadata of every object, and the other parts by their location."""
     described: list[dict[str, Any]] = []
     bulk: dict[str, list[BulkPart]] = {}
-    part, headers = Spooled(spool), PartStart()
+    part, headers = Spooled(blobs), PartStart()
     try:
         async for event in events(content_type, chunks):
             if isinstance(event, PartStart):
-                part, headers = Spooled(spool), event
+                part, headers = Spooled(blobs), event
             elif isinstance(event, PartEnd):
                 content = BulkPart(_kind(headers), await part.complete(files))
                 if content.media_type in (DICOM_JSON, "application/json"):
                     described += data_sets(content.read())
                 else:
                     bulk.setdefault(headers.headers.get("content-location", ""), []).append(content)
-                part = Spooled(spool)
+                part = Spooled(blobs)
             else:
                 await part.add(event)
     finally:
@@ -152,7 +151,7 @@ async def _keep(
 
 
 async def _batches(
-    content_type: str, chunks: AsyncIterator[bytes], report: Report, spool: Path
+    content_type: str, chunks: AsyncIterator[bytes], report: Report, blobs: Blobs
 ) -> AsyncIterator[list[Received]]:
     """Readable objects in batches; unreadable ones go straight into the report.
 
@@ -161,14 +160,14 @@ async def _batches(
     batch: list[Received] = []
     size = 0
     async with AsyncExitStack() as files:
-        async for content in _parts(content_type, chunks, report, files, spool):
+        async for arriving in _parts(content_type, chunks, report, files, blobs):
             try:
-                received = await _receive(content)
+                received = await asyncio.to_thread(arriving.received)
             except SeraiError as error:
                 report.refused.append(Refused(error))
                 continue
             batch.append(received)
-            size += received.size if isinstance(content, bytes) else 0
+            size += received.in_memory
             if len(batch) >= BATCH_OBJECTS or size >= BATCH_BYTES:
                 yield batch
                 await files.aclose()
@@ -177,40 +176,31 @@ async def _batches(
             yield batch
 
 
-async def _receive(content: bytes | Path) -> Received:
-    if isinstance(content, bytes):
-        return receive(content)
-    return await asyncio.to_thread(receive, content)
-
-
 async def _parts(
     content_type: str,
     chunks: AsyncIterator[bytes],
     report: Report,
     files: AsyncExitStack,
-    spool: Path,
-) -> AsyncIterator[bytes | Path]:
-    """Each part's content: in memory while it is small, else in a file that `files` deletes.
+    blobs: Blobs,
+) -> AsyncIterator[Arriving]:
+    """Each part's content; what of it is in a file that nobody keeps, `files` deletes.
 
     A body cut off keeps the parts that were complete; the one cut off is refused.
     """
-    part = Spooled(spool)
+    part: Arriving | None = None
     try:
         async for event in events(content_type, chunks):
             if isinstance(event, PartStart):
-                part = Spooled(spool, wrong_type=not _is_dicom(event))
-            elif isinstance(event, PartEnd):
-                if part.wrong_type:
-                    report.refused.append(Refused(Malformed("dicom.wrong-media-type")))
-                else:
-                    yield await part.complete(files)
-                part = Spooled(spool)
+                part = files.enter_context(Arriving(blobs)) if _is_dicom(event) else None
+            elif not isinstance(event, PartEnd):
+                if part:
+                    await asyncio.to_thread(part.add, event)
+            elif part:
+                yield part
             else:
-                await part.add(event)
+                report.refused.append(Refused(Malformed("dicom.wrong-media-type")))
     except (Malformed, TooLarge) as error:
         report.refused.append(Refused(error))
-    finally:
-        part.discard()
 
 
 def _is_dicom(part: PartStart) -> bool:

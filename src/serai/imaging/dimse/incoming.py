@@ -103,6 +103,17 @@ class Incoming:
     def _receive(
         self, request: StoreRequest, fragments: Iterator[tuple[int, int, memoryview]]
     ) -> None:
+        # Meanwhile its other thread, which looks for messages a thousand times a second, rests.
+        looking = self._dul.assoc._reactor_checkpoint  # noqa: SLF001
+        looking.clear()
+        try:
+            self._take(request, fragments)
+        finally:
+            looking.set()
+
+    def _take(
+        self, request: StoreRequest, fragments: Iterator[tuple[int, int, memoryview]]
+    ) -> None:
         with self._begin(request) as arriving:
             try:
                 while not _added(arriving, request.context_id, fragments):

@@ -89,13 +89,14 @@ class Listener:
             server.shutdown()
         _let_go(self._ae.active_associations)
         self._syncing.cancel()
+        self._archive.blobs.close()
         self._loop.run(self._db.close())
         self._loop.stop()
 
     def _open(self) -> None:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
-        archive = Archive(self._fhir, Blobs(settings.home, settings.blobs))
+        archive = self._archive = Archive(self._fhir, Blobs(settings.home, settings.blobs))
         self._loop.run(archive.restore(self._db))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
         self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))

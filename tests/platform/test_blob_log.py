@@ -1,0 +1,144 @@
+"""The log of blobs: what it has taken survives a crash, and it never grows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from tests.platform.test_blobs import files
+
+from serai.platform import blob_log
+from serai.platform.blob_log import RECORD, BlobLog, replay
+from serai.platform.blobs import Blobs
+
+PICTURE = b"\x10\x20" * 200_000
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def kept(blobs: Blobs, content: bytes) -> str:
+    path = blobs.unfinished_file()
+    path.write_bytes(content)
+    blobs.keep_logged(path, digest(content), [content[:7], memoryview(content)[7:]])
+    return digest(content)
+
+
+def replayed(folder: Path) -> list[bytes]:
+    found: list[bytes] = []
+
+    def restore(_: str, content: bytes) -> bool:
+        found.append(content)
+        return True
+
+    assert replay(folder, restore, lambda: None) == len(found)
+    return found
+
+
+CRASH = """import os, sys
+from pathlib import Path
+from tests.platform.test_blob_log import kept
+from serai.platform.blobs import Blobs
+blobs = Blobs(Path(sys.argv[1]))
+for number in range(3):
+    print(kept(blobs, bytes([number]) * 300_000), flush=True)
+os.kill(os.getpid(), 9)"""
+
+
+async def test_what_a_crash_took_is_given_back_by_the_log(tmp_path: Path) -> None:
+    crashed = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", CRASH, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    names = crashed.stdout.decode().split()
+    assert len(names) == 3
+    blobs = Blobs(tmp_path)
+    lost, zeroed, whole = (blobs.local(name) for name in names)
+    assert lost
+    assert zeroed
+    assert whole
+    lost.unlink()
+    zeroed.write_bytes(bytes(300_000 - 1) + b"\1")
+    assert blobs.replay_log() == 2
+    for number, name in enumerate(names):
+        assert await blobs.get(name) == bytes([number]) * 300_000
+    assert files(tmp_path / "blobs.log") == []
+    assert blobs.replay_log() == 0
+
+
+def test_the_log_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    kept(blobs, PICTURE)
+    assert Blobs(tmp_path).replay_log() == 0
+    assert len(files(tmp_path / "blobs.log")) == 1
+    blobs.close()
+    assert files(tmp_path / "blobs.log") == []
+
+
+def test_a_record_torn_by_a_crash_ends_the_log(tmp_path: Path) -> None:
+    log = BlobLog(tmp_path / "log", lambda: None)
+    for number in range(3):
+        log.append(digest(bytes([number]) * 100), [bytes([number]) * 100])
+    (path,) = files(tmp_path / "log")
+    with path.open("r+b") as file:
+        file.seek(2 * (RECORD.size + 100) + RECORD.size + 50)
+        file.write(b"\xff")
+    os.close(log._now.descriptor)
+    assert replayed(tmp_path / "log") == [bytes([0]) * 100, bytes([1]) * 100]
+
+
+def test_a_full_log_goes_on_in_its_other_half_when_the_files_are_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blob_log, "HALF", 1 << 20)
+    synced = threading.Event()
+    log = BlobLog(tmp_path / "log", synced.set)
+    contents = [bytes([number]) * 400_000 for number in range(9)]
+    for content in contents:
+        log.append(digest(content), [content])
+    assert synced.wait(5)
+    assert [path.stat().st_size for path in files(tmp_path / "log")] == [1 << 20] * 2
+    os.close(log._now.descriptor)
+    assert log._other
+    log._other.free.wait(5)
+    os.close(log._other.descriptor)
+    # The newest, and whatever of the half before; never what an older generation left behind.
+    found = replayed(tmp_path / "log")
+    assert contents[-1] in found
+    assert sorted(found) == contents[-len(found) :]
+
+
+def test_many_who_append_at_once_share_syncs_and_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs: list[int] = []
+
+    def counted(descriptor: int) -> None:
+        syncs.append(descriptor)
+        os.fsync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
+    log = BlobLog(tmp_path / "log", lambda: None)
+    contents = [str(number).encode() * 1000 for number in range(160)]
+
+    def append(mine: list[bytes]) -> None:
+        for content in mine:
+            log.append(digest(content), [content])
+
+    threads = [threading.Thread(target=append, args=(contents[k::16],)) for k in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.close(log._now.descriptor)
+    assert sorted(replayed(tmp_path / "log")) == sorted(contents)
+    assert len(syncs) < len(contents)
