@@ -18,6 +18,7 @@ from serai.imaging.dicomweb.accept import MediaRange, acceptable
 from serai.imaging.dicomweb.answers import CACHE, not_modified
 from serai.imaging.dicomweb.found import Frames
 from serai.imaging.dicomweb.multipart import closing, part_header
+from serai.imaging.dicomweb.pieces import Pieces
 from serai.imaging.dicomweb.retrieve import OCTETS, related
 from serai.imaging.dicomweb.stored import stored_frame
 from serai.imaging.rendering.native import can_decode
@@ -69,8 +70,8 @@ async def _answer(request: Request, source: Frames, numbers: list[int]) -> Respo
         head = part_header(boundary, f"{form.media_type}; transfer-syntax={form.transfer_syntax}")
         media_type = related(form.media_type, boundary)
         if len(numbers) == 1:
-            body = head + first + closing(boundary)
-            return Response(body, headers=headers, media_type=media_type)
+            pieces = (head, first, closing(boundary))
+            return Pieces(pieces, headers=headers, media_type=media_type)
         parts = _parts(head, first, contents, boundary)
         return StreamingResponse(parts, headers=headers, media_type=media_type)
     stretch = ranges.wanted(request, etag, len(first))

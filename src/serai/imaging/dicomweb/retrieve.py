@@ -24,6 +24,7 @@ from serai.imaging.dicomweb.answers import (
 )
 from serai.imaging.dicomweb.found import Address, Blob
 from serai.imaging.dicomweb.multipart import closing, part_header
+from serai.imaging.dicomweb.pieces import Pieces
 from serai.imaging.dicomweb.ready import Answer, Ready
 from serai.imaging.dicomweb.stored import vr_at
 from serai.imaging.rendering.native import can_decode
@@ -165,6 +166,10 @@ async def _multipart(
 ) -> Response:
     boundary = new_id()
     first: tuple[bytes, str] | None = None
+    if len(rows) == 1 and _as_stored(rows[0], syntax) and rows[0].size <= WHOLE:
+        content, given = await _content(store, rows[0], syntax)
+        pieces = (_header(boundary, given), content, closing(boundary))
+        return Pieces(pieces, headers=headers, media_type=related(DICOM, boundary))
     if all(_as_stored(row, syntax) for row in rows):
         parts = sum(row.size + len(_header(boundary, row.transfer_syntax)) for row in rows)
         headers["Content-Length"] = str(parts + len(closing(boundary)))
