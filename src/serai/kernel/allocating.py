@@ -12,7 +12,9 @@ from contextlib import suppress
 
 # The numbers that mallopt(3) knows its options by.
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
-OPTIONS = {MMAP_THRESHOLD: 256 * 1024, TRIM_THRESHOLD: 1024 * 1024, ARENA_MAX: 2}
+# A block mapped alone is paid for page by page, every time: 0.2 ms for a picture of half a megabyte
+# that the heap gives in 0.01 ms.
+OPTIONS = {MMAP_THRESHOLD: 1 << 20, TRIM_THRESHOLD: 8 << 20, ARENA_MAX: 2}
 
 
 def return_what_is_free() -> None:

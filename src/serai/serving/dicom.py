@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from serai.app import fhir_store
 from serai.imaging import dimse
+from serai.kernel.allocating import return_what_is_free
 from serai.platform.settings import Settings
 
 
@@ -14,4 +15,5 @@ def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None
     """Answer associations until a signal comes; pynetdicom opens its own socket. Performed steps
     write to the record, so that every guard of it holds here too."""
     listening.close()
+    return_what_is_free()
     dimse.serve(settings, fhir_store(settings), ready=ready)

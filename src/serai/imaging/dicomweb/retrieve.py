@@ -193,7 +193,8 @@ async def _parts(
                 yield chunk
         else:
             content, given = first or await _next_content(store, row, syntax)
-            yield _header(boundary, given) + content
+            yield _header(boundary, given)
+            yield content
         first = None
     yield closing(boundary)
 
