@@ -36,7 +36,12 @@ def tag_of(row: dict[str, str]) -> str:
 def profile(rows: list[dict[str, str]]) -> str:
     lines = ["\t".join(("tag", "name", "basic", *COLUMNS))]
     for row in sorted(rows, key=tag_of):
-        cells = (tag_of(row), row["name"], row["basicProfile"], *(row.get(c, "") for c in COLUMNS))
+        cells = (
+            tag_of(row),
+            " ".join(row["name"].split()),
+            row["basicProfile"],
+            *(row.get(c, "") for c in COLUMNS),
+        )
         lines.append("\t".join(cells))
     return "\n".join(lines) + "\n"
 

@@ -17,6 +17,7 @@ from serai.deidentify.scrubbing.marking import mark, new_file_meta
 from serai.deidentify.scrubbing.plan import Plan
 from serai.deidentify.scrubbing.scrub import Scrub
 from serai.deidentify.scrubbing.subject import Subject
+from serai.deidentify.scrubbing.texts import in_utf8
 from serai.imaging.dataset import part10
 from serai.imaging.dataset.tolerance import pass_values_on
 from serai.imaging.rendering.transcoding import transcoded
@@ -71,7 +72,9 @@ def _read(content: bytes) -> Any:
     pass_values_on()
     if part10.read(content).transfer_syntax == part10.EXPLICIT_VR_BIG_ENDIAN:
         content = transcoded(content, part10.EXPLICIT_VR_LITTLE_ENDIAN)
-    return dcmread(BytesIO(content))
+    data_set = dcmread(BytesIO(content))
+    in_utf8(data_set)
+    return data_set
 
 
 def _refuse_hopeless(data_set: Any, options: frozenset[Option]) -> None:

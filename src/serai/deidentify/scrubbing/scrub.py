@@ -142,7 +142,7 @@ class Scrub:
     def _moved(self, data_set: Any, element: Any) -> None:
         if element.VR == "TM":
             return
-        moved = [shifted(one, -self.subject.shift_days) for one in values.texts(element.value)]
+        moved = [shifted(one, self.subject.shift_days) for one in values.texts(element.value)]
         if moved and all(moved):
             element.value = moved if len(moved) > 1 else moved[0]
         else:
@@ -175,7 +175,7 @@ class Scrub:
         return any(
             self.rare.is_in(one)
             for one in values.texts(element.value)
-            if element.VR in values.STRING_VRS
+            if element.VR in values.STRING_VRS - {"UI"}
         )
 
 
