@@ -314,7 +314,7 @@ async def test_a_program_leads_a_project_through_the_api_and_the_queue(house: Ho
         refused = await client.post(base, json=asked | {"unknown": 1})
         assert refused.status_code == 422
         refused = await client.post(base, json=asked | {"options": ["retain-uids"], "stored": True})
-        assert (refused.status_code, refused.json()["key"]) == (
+        assert (refused.status_code, refused.json()["error"]["key"]) == (
             422,
             "deidentify.stored-needs-new-uids",
         )

@@ -103,6 +103,7 @@ def _pictures(data_set: Any, scrub: Scrub, reader: Reader, *, everything: bool) 
     """Before the header is scrubbed: rules by device need what it says of the device."""
     if "PixelData" not in data_set:
         return Findings()
+    _cut_off(data_set)
     if overlays.hides_in_pixels(data_set):
         overlays.clear_unused_bits(data_set)
     if Option.CLEAN_PIXEL_DATA in scrub.plan.options:
@@ -114,15 +115,17 @@ def _pictures(data_set: Any, scrub: Scrub, reader: Reader, *, everything: bool) 
 
 
 def _without_remarks(data_set: Any, rare: Identity) -> None:
-    """Code streams can carry remarks; a frame has nothing behind its last pixel."""
-    syntax = data_set.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated:
-        if rare.is_in_bytes(data_set.PixelData):
-            cleaning.put_back(data_set, cleaning.decoded(data_set))
-        return
-    pixels = data_set.PixelData
-    expected = _native_length(data_set)
-    if 0 < expected < len(pixels):
+    """Code streams can carry remarks."""
+    encapsulated = data_set.file_meta.TransferSyntaxUID.is_encapsulated
+    if encapsulated and rare.is_in_bytes(data_set.PixelData):
+        cleaning.put_back(data_set, cleaning.decoded(data_set))
+
+
+def _cut_off(data_set: Any) -> None:
+    """What lies behind the last pixel of native frames."""
+    expected, pixels = _native_length(data_set), data_set.PixelData
+    encapsulated = data_set.file_meta.TransferSyntaxUID.is_encapsulated
+    if not encapsulated and 0 < expected < len(pixels):
         data_set.PixelData = pixels[:expected] + bytes(expected % 2)
 
 

@@ -84,7 +84,16 @@ def clean(data_set: Any, identity: Identity, reader: Reader, *, everything: bool
             raise Invalid("deidentify.writing-remains")
         put_back(data_set, pixels)
     data_set.BurnedInAnnotation = "NO"
-    return Findings(len(boxes) + bool(kept), len(naming))
+    return Findings(_places(boxes) + bool(kept), _places([line.box for line in naming]))
+
+
+def _places(boxes: Sequence[Box]) -> int:
+    """How many there are; what several frames or renderings show at one place counts once."""
+    apart: list[Box] = []
+    for box in boxes:
+        if not any(box.mostly_in(other) or other.mostly_in(box) for other in apart):
+            apart.append(box)
+    return len(apart)
 
 
 def put_back(data_set: Any, pixels: Pixels) -> None:

@@ -34,6 +34,13 @@ class Box:
             min(self.bottom, rows),
         )
 
+    def mostly_in(self, other: Box) -> bool:
+        """Whether more than half of it lies in the other."""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.bottom, other.bottom) - max(self.top, other.top)
+        size = (self.right - self.left) * (self.bottom - self.top)
+        return wide > 0 and high > 0 and 2 * wide * high > size
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceRule:
