@@ -275,7 +275,8 @@ def test_every_file_that_pydicom_brings_comes_out_readable_or_is_refused(
     options: frozenset[Option], tmp_path: Path
 ) -> None:
     """dcmdump reads what was written; nobody that pydicom finds in a name attribute is left."""
-    made, names = [], set()
+    made: list[Path] = []
+    names: set[str] = set()
     for file in sorted(PYDICOM_FILES.rglob("*.dcm")):
         content = file.read_bytes()
         try:

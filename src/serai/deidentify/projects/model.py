@@ -14,6 +14,8 @@ LONGEST_NAME = 120
 LONGEST_PURPOSE = 2000
 MOST_AT_ONCE = 1000
 PER_PAGE = 25
+# Of one object, as it is stored.
+MOST_MB = 1024
 # Long enough to say something, for whoever reads the audit trail.
 SHORTEST_REASON = 8
 MAY_LEAD = ("doctor", "expert")

@@ -15,6 +15,7 @@ from serai.deidentify.projects.model import (
     LONGEST_NAME,
     LONGEST_PURPOSE,
     MAY_LEAD,
+    MOST_MB,
     PER_PAGE,
     Terms,
     Writing,
@@ -97,6 +98,7 @@ wording.add(
         "deidentify.identity-remains": N_("something that names the patient was left"),
         "deidentify.not-readable": N_("a value cannot be read"),
         "deidentify.not-writable": N_("a value cannot be written"),
+        "deidentify.left-out": N_("the object cannot be taken (%(key)s)"),
         "deidentify.reader-failed": N_("reading the picture took too long or too much memory"),
     }
 )
@@ -116,6 +118,13 @@ def routes() -> list[Route]:
         Route(PATH + "/{id}/who-is", who_is, methods=["POST"]),
         Route(PATH + "/{id}/objects.zip", download, methods=["GET"]),
     ]
+
+
+def reason(key: str) -> str:
+    """Why objects were left out, in the reader's language; what is rare by its key alone."""
+    if wording.known(key):
+        return wording.text(key, {"most": MOST_MB})
+    return wording.text("deidentify.left-out", {"key": key})
 
 
 async def projects(request: Request) -> Response:
@@ -188,6 +197,7 @@ async def _show(request: Request, actor: Actor, known_as: list[str] | None = Non
         path=f"{PATH}/{id}",
         keeps=seen.project.keeper == actor.id,
         known_as=known_as,
+        reason=reason,
     )
 
 

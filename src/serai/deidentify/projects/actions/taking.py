@@ -15,7 +15,7 @@ from typing import Any
 
 from serai.deidentify.objects import Done, deidentified
 from serai.deidentify.pixels.reading import Reader
-from serai.deidentify.projects.model import Project, Source, Taken, Writing
+from serai.deidentify.projects.model import MOST_MB, Project, Source, Taken, Writing
 from serai.deidentify.projects.records import projects, results, secrets
 from serai.deidentify.scrubbing.identity import Collected, Identity
 from serai.deidentify.scrubbing.subject import Subject
@@ -27,7 +27,6 @@ from serai.platform.blobs import Blobs
 from serai.platform.db import Connection
 from serai.platform.running import Running
 
-MOST_BYTES = 1 << 30
 # What pydicom raises on values that no device should have written; which one, chance decides.
 BROKEN = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError,
@@ -84,8 +83,8 @@ async def _one(taking: _Taking, source: Source, total: int) -> None:
 
 
 async def _taken(taking: _Taking, source: Source) -> Taken:
-    if source.size > MOST_BYTES:
-        raise TooLarge("deidentify.too-large", most=MOST_BYTES >> 20)
+    if source.size > MOST_MB << 20:
+        raise TooLarge("deidentify.too-large", most=MOST_MB)
     subject, identity = await _shown(taking, source.study)
     content = await taking.blobs.get(source.blob)
     done = await asyncio.to_thread(_without_patient, taking, content, subject, identity)
