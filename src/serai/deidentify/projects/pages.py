@@ -186,7 +186,7 @@ async def _show(request: Request, actor: Actor, known_as: list[str] | None = Non
     return render(
         request,
         "deidentify/projects/show.html",
-        fragment="candidates",
+        fragment="progress" if "progress" in request.headers.get("hx-target", "") else "candidates",
         seen=seen,
         candidates=[one for one in found if not one.added],
         words=words,
