@@ -24,7 +24,7 @@ from serai.imaging.rendering.native import UNDECODABLE, as_bytes, can_decode, de
 from serai.imaging.rendering.syntaxes import JPEG, WRITTEN
 from serai.kernel.errors import Invalid, TooLarge, Unsupported
 
-MOST_BYTES: Final = 1 << 30
+MOST_BYTES: Final = 512 << 20
 # What cannot be written losslessly as it was becomes JPEG 2000.
 LOSSLESS: Final = f"{JPEG}90"
 MAY_BE_LOSSY: Final = frozenset({f"{JPEG}91", f"{JPEG}203"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ LONGEST_PURPOSE = 2000
 MOST_AT_ONCE = 1000
 PER_PAGE = 25
 # Of one object, as it is stored.
-MOST_MB = 1024
+MOST_MB = 512
 # Long enough to say something, for whoever reads the audit trail.
 SHORTEST_REASON = 8
 MAY_LEAD = ("doctor", "expert")
@@ -152,13 +152,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Whom a study shows: by the record, by number, or by nothing but the study itself."""
+    """Whom a study shows: by the record, by number, or by nothing but the study itself; and
+    what the archive calls the patient, corrections included."""
 
     study: str
     owner: str
     issuer: str
     number: str
-    patients: tuple[str, ...] = field(default=())
+    patients: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def known_as(self) -> list[str]:

@@ -68,6 +68,9 @@ wording.add(
         "deidentify.ended": N_("The project has ended; nothing leads back to the patients."),
         "deidentify.no-such-project": N_("There is no such project among yours."),
         "deidentify.no-such-study": N_("One of these studies is not here, or not shared with you."),
+        "deidentify.no-such-colleague": N_(
+            "There is no such doctor or expert at your organisation."
+        ),
         "deidentify.no-such-subject": N_("The project has no such subject."),
         "deidentify.unknown-option": N_("%(option)s is not an option of the profile."),
         "deidentify.unknown-writing": N_("%(writing)s is not a choice."),

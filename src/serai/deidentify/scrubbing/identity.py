@@ -24,6 +24,7 @@ DIGITS: Final = re.compile(r"\d+")
 INSIDE_FROM: Final = 4
 # Shorter numbers stand inside of codes and measures by chance.
 INSIDE_NUMBER_FROM: Final = 6
+PART_FROM: Final = 5
 BETWEEN: Final = re.compile(r"[\W_]+")
 READ_ALIKE: Final = 80
 # What is written where a name or number is missing betrays nobody.
@@ -65,9 +66,13 @@ class Collected:
 
     def number(self, text: str) -> None:
         """An id, an address, a telephone number: looked for as a whole."""
-        whole = BETWEEN.sub("", folded(text))
+        plain = folded(text)
+        whole = BETWEEN.sub("", plain)
         if whole in NOBODY:
             return
+        # `MRN 0123456 (ward 3)` is looked for as 0123456, too.
+        parts = [BETWEEN.sub("", part) for part in SPLIT.split(plain)]
+        self.phrases |= {one for one in parts if len(one) >= PART_FROM and DIGITS.search(one)}
         if len(whole) >= INSIDE_FROM or has_han(whole):
             self.phrases.add(whole)
         elif len(whole) > 2:

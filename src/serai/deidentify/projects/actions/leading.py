@@ -25,7 +25,7 @@ from serai.kernel.actor import Actor, Kind
 from serai.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from serai.kernel.ids import new_id
 from serai.platform import audit, jobs
-from serai.platform.auth.accounts import find_account
+from serai.platform.auth.accounts import Account, find_account
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
 
@@ -136,10 +136,10 @@ async def invite(desk: Desk, id: str, login: str, *, actor: Actor, now: datetime
     async with desk.db.transaction() as tx:
         project = await projects.find(tx, id, actor=actor, hold=True)
         _require_keeper(project, actor)
-        account = await find_account(tx, login)
+        account = await _colleague(tx, login)
         usable = account.disabled_at is None and account.role in MAY_LEAD
         if account.organisation != project.organisation or not usable:
-            raise NotFound("account.unknown", login=login[:80])
+            raise NotFound("deidentify.no-such-colleague")
         await projects.add_member(tx, id, account.id, account.name)
         await _audit(tx, "invite", id, actor, now)
 
@@ -198,6 +198,13 @@ async def discard(desk: Desk, id: str, *, actor: Actor, now: datetime) -> None:
         gone = await results.unused(connection, blobs)
     for blob in gone:
         await desk.blobs.delete(blob)
+
+
+async def _colleague(tx: Connection, login: str) -> Account:
+    try:
+        return await find_account(tx, login)
+    except NotFound as error:
+        raise NotFound("deidentify.no-such-colleague") from error
 
 
 def _require_keeper(project: Project, actor: Actor) -> None:

@@ -148,6 +148,8 @@ async def _shown(taking: _Taking, study: str) -> tuple[Subject, Identity]:
             subject = await secrets.subject(tx, taking.project.id, shown)
             known = Collected()
             known.number(shown.number)
+            for name in shown.names:
+                known.name(name)
             for patient in shown.patients:
                 await _collect(tx, taking, patient, known)
         taking.subjects[study] = subject, known.made()

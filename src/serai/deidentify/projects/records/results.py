@@ -27,7 +27,8 @@ PAGE = """SELECT o.uid, o.study_uid, o.series_uid, o.pseudonym, coalesce(o.blob,
     ORDER BY o.pseudonym, o.uid LIMIT 200"""
 BLOBS = "SELECT DISTINCT blob FROM deidentify_object WHERE project = %s AND blob IS NOT NULL"
 USED = """SELECT blob FROM deidentify_object WHERE blob = ANY(%(blobs)s)
-    UNION SELECT blob FROM imaging_instance WHERE blob = ANY(%(blobs)s)"""
+    UNION SELECT blob FROM imaging_instance WHERE blob = ANY(%(blobs)s)
+    UNION SELECT blob FROM imaging_trash_row WHERE blob = ANY(%(blobs)s)"""
 
 
 async def add(tx: Connection, id: str, taken: Taken) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import orjson
+
 from serai.deidentify.projects.model import Shown, Source
 from serai.deidentify.scrubbing.subject import KEY_BYTES, Subject, new_pseudonym
 from serai.fhir import visibility
@@ -27,7 +29,8 @@ ORIGIN = """INSERT INTO deidentify_secret_origin (project, source_uid, uid) VALU
     ON CONFLICT DO NOTHING"""
 BACK = """SELECT known_as FROM deidentify_secret_subject
     WHERE project = %s AND pseudonym = %s ORDER BY known_as"""
-SHOWN = """SELECT s.uid, coalesce(s.owner, ''), s.issuer, s.patient_id, r.patients
+SHOWN = """SELECT s.uid, coalesce(s.owner, ''), s.issuer, s.patient_id, r.patients,
+        s.attributes::text
     FROM imaging_study s JOIN fhir_resource r
         ON r.type = 'ImagingStudy' AND r.id = s.resource AND NOT r.deleted
     WHERE s.uid = %(study)s AND {visible}"""
@@ -58,8 +61,10 @@ async def shown(connection: Connection, study: str, *, actor: Actor) -> Shown:
     rows = await _rows(connection, SHOWN, {"study": study}, actor)
     if not rows:
         raise NotFound("deidentify.no-such-study")
-    uid, owner, issuer, number, patients = rows[0]
-    return Shown(uid, owner, issuer, number, tuple(patients))
+    uid, owner, issuer, number, patients, attributes = rows[0]
+    names = orjson.loads(attributes).get("00100010", {}).get("Value") or []
+    spelt = [part for name in names if isinstance(name, dict) for part in name.values()]
+    return Shown(uid, owner, issuer, number, tuple(patients), tuple(map(str, spelt)))
 
 
 async def subject(tx: Connection, id: str, of: Shown) -> Subject:
