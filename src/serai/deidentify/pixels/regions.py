@@ -1,9 +1,9 @@
 """Where a device writes what it knows of the patient: rules as data, and the object's own word.
 
 `regions.tsv` has one rule a line: the beginning of the manufacturer's and the model's name, a
-modality, a size of picture (0 for any), and a rectangle in parts of the picture's width and
-height. An ultrasound object that declares its regions (PS3.3 §C.8.5.5) loses everything outside
-of them.
+modality, a SOP class (or none), a size of picture (0 for any), and a rectangle in parts of the
+picture's width and height. An ultrasound object that declares its regions (PS3.3 §C.8.5.5) loses
+everything outside of them.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class DeviceRule:
     manufacturer: str
     model: str
     modality: str
+    sop_class: str
     rows: int
     columns: int
     part: tuple[float, float, float, float]
@@ -57,6 +58,7 @@ class DeviceRule:
             _said(data_set, "Manufacturer").startswith(self.manufacturer)
             and _said(data_set, "ManufacturerModelName").startswith(self.model)
             and _said(data_set, "Modality") == self.modality
+            and self.sop_class in ("", str(data_set.get("SOPClassUID")))
             and self.rows in (0, size[0])
             and self.columns in (0, size[1])
         )
@@ -81,6 +83,7 @@ def device_rules() -> tuple[DeviceRule, ...]:
                 row["manufacturer"],
                 row["model"],
                 row["modality"],
+                row["sop_class"],
                 int(row["rows"]),
                 int(row["columns"]),
                 (float(row["left"]), float(row["top"]), float(row["right"]), float(row["bottom"])),

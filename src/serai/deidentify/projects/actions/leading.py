@@ -154,7 +154,8 @@ async def run(desk: Desk, id: str, *, actor: Actor, now: datetime) -> str:
         await results.forgive(tx, id)
         if not await secrets.waiting(tx, id, actor=actor):
             raise Conflict("deidentify.nothing-to-take")
-        job = await jobs.ask(tx, KIND, {"project": id}, actor=actor, now=now)
+        asked = {"project": id, "request": f"deidentification/{id}"}
+        job = await jobs.ask(tx, KIND, asked, actor=actor, now=now)
         await projects.set_job(tx, id, job)
         await _audit(tx, "run", id, actor, now)
     return job

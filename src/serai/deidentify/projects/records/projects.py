@@ -55,10 +55,11 @@ DESCRIBED = """SELECT s.uid, s.study_date::text, s.modalities, s.attributes::tex
 CHOSEN = """ AND s.uid IN (SELECT study_uid FROM deidentify_study WHERE project = %(project)s)"""
 NEWEST = """ ORDER BY s.study_date DESC NULLS LAST, s.uid LIMIT %(most)s"""
 IN_PROJECT = DESCRIBED + VISIBLE + CHOSEN + NEWEST
-NAMED = """ AND (%(words)s = '' OR s.patient_id = %(words)s OR s.accession = %(words)s
-            OR s.uid = %(words)s OR starts_with(s.name_alphabetic, %(folded)s)
-            OR starts_with(s.name_ideographic, %(folded)s))"""
-CANDIDATES = DESCRIBED + VISIBLE + NAMED + NEWEST
+NAMED = """ AND (s.patient_id = %(words)s OR s.accession = %(words)s
+            OR s.uid = %(words)s OR starts_with(left(s.name_alphabetic, 200), %(folded)s)
+            OR starts_with(left(s.name_ideographic, 200), %(folded)s))"""
+CANDIDATES = DESCRIBED + VISIBLE + NEWEST
+CANDIDATES_NAMED = DESCRIBED + VISIBLE + NAMED + NEWEST
 
 
 def _who(actor: Actor) -> dict[str, Any]:
@@ -147,7 +148,8 @@ async def candidates(
         "folded": fold_group(words),
         "most": PER_PAGE,
     }
-    return tuple(_chosen(row) for row in await _rows(connection, CANDIDATES, values, actor))
+    statement = CANDIDATES_NAMED if words else CANDIDATES
+    return tuple(_chosen(row) for row in await _rows(connection, statement, values, actor))
 
 
 async def _rows(
