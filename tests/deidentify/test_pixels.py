@@ -28,7 +28,7 @@ from serai.kernel.errors import Unavailable, Unsupported
 
 SUBJECT = Subject(b"k" * 32, "SUBJECT1")
 PIXELS = frozenset({Option.CLEAN_PIXEL_DATA})
-RLE, JPEG_LS = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
 JPEG = "1.2.840.10008.1.2.4.50"
 
 
@@ -55,7 +55,6 @@ def stack(*frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ("syntax", "becomes"),
     [
         ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1"),
-        (RLE, RLE),
         (JPEG_LS, JPEG_LS),
         (JPEG, LOSSLESS),
     ],
