@@ -10,12 +10,11 @@ from serai.deidentify.pixels import cleaning, overlays
 from serai.deidentify.pixels.cleaning import Findings
 from serai.deidentify.pixels.reading import Reader
 from serai.deidentify.profile.options import Option
-from serai.deidentify.scrubbing import values
 from serai.deidentify.scrubbing.collecting import collect, readable
 from serai.deidentify.scrubbing.identity import Collected, Identity
 from serai.deidentify.scrubbing.marking import mark, new_file_meta
 from serai.deidentify.scrubbing.plan import Plan
-from serai.deidentify.scrubbing.scrub import Scrub
+from serai.deidentify.scrubbing.scrub import Scrub, names
 from serai.deidentify.scrubbing.subject import Subject
 from serai.deidentify.scrubbing.texts import in_utf8
 from serai.imaging.dataset import part10
@@ -147,9 +146,7 @@ def _last_look(data_set: Any, rare: Identity) -> None:
         if element.VR == "SQ":
             for item in element.value:
                 _last_look(item, rare)
-        elif element.VR in values.STRING_VRS - NOT_TEXT and any(
-            rare.is_in(one) for one in values.texts(element.value)
-        ):
+        elif element.VR not in NOT_TEXT and names(rare, element):
             raise Invalid("deidentify.identity-remains")
 
 

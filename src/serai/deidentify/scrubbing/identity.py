@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Final
 
 from anyascii import anyascii
@@ -25,12 +26,11 @@ INSIDE_FROM: Final = 4
 # Shorter numbers stand inside of codes and measures by chance.
 INSIDE_NUMBER_FROM: Final = 6
 PART_FROM: Final = 5
+LONG_FROM: Final = 6
 BETWEEN: Final = re.compile(r"[\W_]+")
 READ_ALIKE: Final = 80
 # What is written where a name or number is missing betrays nobody.
-NOBODY: Final = frozenset(
-    {"", "none", "unknown", "anonymous", "anonymized", "removed", "null", "na"}
-)
+NOBODY: Final = frozenset({"", "none", "unknown", "anonymous", "anonymized", "removed", "null"})
 
 
 def folded(text: str) -> str:
@@ -54,10 +54,13 @@ class Collected:
     def name(self, text: str) -> None:
         """A PN value in all its groups, and how its Chinese characters are spoken."""
         for group in text.split("="):
-            parts = [part for part in SPLIT.split(folded(group)) if part]
-            spoken = ["".join(lazy_pinyin(part)) for part in parts if has_han(part)]
-            self._parts(parts)
+            written = [part for part in SPLIT.split(folded(group)) if part]
+            spoken = ["".join(lazy_pinyin(part)) for part in written if has_han(part)]
+            self._parts([BETWEEN.sub("", part) for part in written])
             self._parts(spoken)
+            # Of Abu-Bakr each half, too.
+            halves = {half for part in written for half in WORD.findall(part) if half[2:]}
+            self.words |= halves - NOBODY
 
     def _parts(self, parts: list[str]) -> None:
         self.words |= {part for part in parts if len(part) > 1} - NOBODY
@@ -100,12 +103,21 @@ class Identity:
         if not text or not (self.words or self.phrases or self.dates):
             return False
         plain = folded(text)
-        if any(self._is_word(word) for word in WORD.findall(plain)):
-            return True
-        if any(word in plain for word in self._inside):
+        if self._stands_in(plain) or any(word in plain for word in self._inside):
             return True
         squeezed = BETWEEN.sub("", plain)
-        return any(phrase in squeezed for phrase in self._phrases) or self._has_date(plain)
+        return any(one in squeezed for one in self._phrases if _is_long(one))
+
+    def stands_in(self, text: str) -> bool:
+        """Whether a word of it is the patient's; what only contains one, such as PRIMARY, is
+        DICOM's own."""
+        return bool(text) and self._stands_in(folded(text))
+
+    def _stands_in(self, plain: str) -> bool:
+        words = WORD.findall(plain.replace("_", " "))
+        pairs = (first + second for first, second in pairwise(words))
+        known = self.words | self.phrases
+        return any(one in known for one in chain(words, pairs)) or self._has_date(plain)
 
     @cached_property
     def _inside(self) -> list[str]:
@@ -118,9 +130,6 @@ class Identity:
     @cached_property
     def _phrases(self) -> list[str]:
         return [one for one in self.phrases if _tells_inside(one)]
-
-    def _is_word(self, word: str) -> bool:
-        return word in self.words or word in self.phrases
 
     def _has_date(self, plain: str) -> bool:
         digits = "".join(DIGITS.findall(plain))
@@ -149,12 +158,20 @@ class Identity:
         """Whether what was read from a picture may name the patient; readers mistake letters."""
         if self.is_in(text):
             return True
-        plain = anyascii(folded(text)).lower().replace(" ", "")
+        squeezed = BETWEEN.sub("", folded(text))
+        if any(phrase in squeezed for phrase in self._phrases):
+            return True
+        plain = anyascii(squeezed).lower().replace(" ", "")
         return any(_alike(one, plain) for one in self.words | self.phrases)
 
 
 def _tells_inside(phrase: str) -> bool:
     return not phrase.isdigit() or len(phrase) >= INSIDE_NUMBER_FROM
+
+
+def _is_long(phrase: str) -> bool:
+    """A short name, such as Li Na, stands in LINAC by chance."""
+    return len(phrase) >= LONG_FROM or has_han(phrase) or not phrase.isalpha()
 
 
 def _alike(one: str, plain: str) -> bool:

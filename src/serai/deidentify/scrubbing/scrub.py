@@ -172,11 +172,15 @@ class Scrub:
             return self.rare.is_in_bytes(raw)
         if element.VR in ("DS", "IS"):
             return any(one.strip() in self.rare.phrases for one in values.texts(element.value))
-        return any(
-            self.rare.is_in(one)
-            for one in values.texts(element.value)
-            if element.VR in values.STRING_VRS - {"UI"}
-        )
+        return names(self.rare, element)
+
+
+def names(identity: Identity, element: Any) -> bool:
+    """Whether a text names the patient; a code string only when a word of it does."""
+    if element.VR not in values.STRING_VRS - {"UI"}:
+        return False
+    found = identity.stands_in if element.VR == "CS" else identity.is_in
+    return any(found(one) for one in values.texts(element.value))
 
 
 def _is_local_code(data_set: Any) -> bool:
