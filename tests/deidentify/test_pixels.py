@@ -12,7 +12,15 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from tests.deidentify.planted import NAME, NUMBER, an_object, with_frames, writing
+from tests.deidentify.planted import (
+    NAME,
+    NUMBER,
+    WORDS,
+    an_object,
+    everywhere,
+    with_frames,
+    writing,
+)
 from tests.imaging.objects import as_part10
 
 from serai.deidentify.objects import Done, deidentified
@@ -77,6 +85,20 @@ def test_a_burned_in_name_is_painted_over_without_loss(
     assert 30 < top < bottom < 75
     assert (after[:30] == before[:30]).all()
     assert (after[75:] == before[75:]).all()
+
+
+def test_an_object_full_of_the_patient_keeps_nothing_of_it_in_header_or_pixels(
+    reader: Reader,
+) -> None:
+    data_set = with_frames(everywhere(), stack(writing(""), writing("OUYANG QX7788123")))
+    for keyword in ("BurnedInAnnotation", "ImageType", "LossyImageCompression"):
+        del data_set[keyword]
+    options = PIXELS | {Option.CLEAN_DESCRIPTORS, Option.CLEAN_STRUCTURED_CONTENT}
+    found, done = cleaned(as_part10(data_set), reader, options)
+    lowered = done.content.lower()
+    assert [word for word in WORDS if word.encode() in lowered] == []
+    assert done.findings.identifying == 1
+    assert read(reader, found) == ""
 
 
 def test_writing_in_one_frame_is_gone_from_all(reader: Reader) -> None:
