@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from serai import __version__
 from serai.care import chart, consultation
+from serai.deidentify import projects as deidentification
 from serai.fhir import upkeep
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
@@ -53,7 +54,7 @@ def api() -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(api_error_handlers()),
     )
-    for router in (network_api.router, chart.router, consultation.router):
+    for router in (network_api.router, chart.router, consultation.router, deidentification.router):
         application.include_router(router)
     application.add_route("/docs", apidocs.show, methods=["GET"])
     return application
@@ -87,6 +88,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
+            *deidentification.routes(),
             *upkeep.routes(),
             Mount("/api", app=api_app),
         ],
@@ -103,6 +105,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     app.state.navigation = (
         *consultation.NAVIGATION,
         *chart.NAVIGATION,
+        *deidentification.NAVIGATION,
         *network_pages.NAVIGATION,
         *upkeep.NAVIGATION,
     )

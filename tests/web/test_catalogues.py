@@ -84,7 +84,7 @@ def test_one_key_has_one_sentence() -> None:
         wording.add({"test.same": N_("Sign out")})
 
 
-@pytest.mark.parametrize("room", ["care", "network", "web"])
+@pytest.mark.parametrize("room", ["care", "deidentify", "network", "web"])
 def test_every_key_that_pages_can_meet_has_a_sentence(room: str) -> None:
     importlib.import_module("serai.app")
     source = "\n".join(file.read_text() for file in (ROOMS / room).rglob("*.py"))

@@ -61,9 +61,17 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         "export": partial(
             exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
         ),
+        "deidentify": partial(_deidentify, store=store, blobs=blobs),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
     }
+
+
+async def _deidentify(running: Running, **given: Any) -> timedelta | None:
+    """pydicom and what it decodes with are loaded with the first project that runs."""
+    taking = import_module("serai.deidentify.projects.actions.taking")
+    work: Work = partial(taking.take, **given)
+    return await work(running)
 
 
 async def _import(settings: Settings, running: Running, **given: Any) -> timedelta | None:

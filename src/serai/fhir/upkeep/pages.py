@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = {
     "export": N_("Export"),
     "import": N_("Import"),
     "reindex": N_("Indexing anew"),
+    "deidentify": N_("De-identification"),
 }
 JOB_STATES: Mapping[str, str] = {
     "waiting": N_("Queued"),

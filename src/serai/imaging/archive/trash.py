@@ -73,7 +73,8 @@ IS_THERE = "SELECT resource FROM imaging_study WHERE uid = %s"
 BLOBS_OF = "SELECT blob FROM imaging_trash_row WHERE trash = %s AND blob IS NOT NULL"
 DROP = "DELETE FROM imaging_trash t WHERE t.id = %(trash)s AND {mine} RETURNING t.resource"
 STILL_USED = """SELECT EXISTS (SELECT 1 FROM imaging_instance WHERE blob = %(blob)s)
-                    OR EXISTS (SELECT 1 FROM imaging_trash_row WHERE blob = %(blob)s)"""
+                    OR EXISTS (SELECT 1 FROM imaging_trash_row WHERE blob = %(blob)s)
+                    OR EXISTS (SELECT 1 FROM deidentify_object WHERE blob = %(blob)s)"""
 
 
 @dataclass(frozen=True, slots=True)

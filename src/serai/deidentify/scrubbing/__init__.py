@@ -1,0 +1,1 @@
+"""What is done to a data set: every element by its rule, at every depth."""
