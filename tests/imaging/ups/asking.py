@@ -112,7 +112,7 @@ class Worklist:
     def state(self, uid: str) -> str:
         return str(self.read(uid)["00741000"]["Value"][0])
 
-    def update(self, uid: str, lock: str = LOCK, **changed: Any) -> httpx.Response:
+    def update(self, uid: str, changed: dict[str, Any], lock: str = LOCK) -> httpx.Response:
         body = {name.removeprefix("t"): value for name, value in changed.items()}
         if lock:
             body["00081195"] = element("UI", lock)
@@ -129,7 +129,7 @@ class Worklist:
         if state != "SCHEDULED":
             assert self.move(uid, "IN PROGRESS").status_code == 200
         if state == "COMPLETED":
-            assert self.update(uid, **PERFORMED).status_code == 200
+            assert self.update(uid, PERFORMED).status_code == 200
         if state in ("COMPLETED", "CANCELED"):
             assert self.move(uid, state).status_code == 200
 
