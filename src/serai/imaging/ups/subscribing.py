@@ -29,7 +29,8 @@ AE_TITLE: Final = re.compile(
 MOST_SUBSCRIBERS: Final = 100
 
 # An initial report says where the workitem stands (UPS State Report).
-INITIAL = """jsonb_build_object('00001002', '{"vr": "US", "Value": [1]}'::jsonb,
+INITIAL = """jsonb_build_object(
+    '00001002', jsonb_build_object('vr', 'US', 'Value', jsonb_build_array(1)),
     '00741000', s.attributes -> '00741000', '00404041', s.attributes -> '00404041')"""
 # Between a workitem that is being made and somebody who begins to follow all, one sees the other.
 MAKING = "SELECT pg_advisory_xact_lock_shared(2026112500)"
