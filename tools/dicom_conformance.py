@@ -16,8 +16,8 @@ from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset import part10
 from serai.imaging.dimse import finding, listener, performed, retrieving, sockets
 from serai.imaging.dimse.identifiers import UNIQUE_KEYS
+from serai.imaging.dimse.narrowing import AE_TITLE
 from serai.imaging.dimse.peers import OF_A_MODALITY, Service
-from serai.imaging.dimse.scheduled import AE_TITLE
 from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.imaging.search.keys import COLUMNS, key_of
 from serai.imaging.ups import attributes as workitem

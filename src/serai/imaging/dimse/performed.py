@@ -12,11 +12,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from serai.fhir import body
+from serai.fhir.store import FhirStore
 from serai.imaging.archive.imaging_study import DCM, DICOM_UID
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dimse import scheduled
 from serai.imaging.dimse.exchange import Exchange
+from serai.imaging.dimse.narrowing import EVERYTHING, Narrowing
 from serai.imaging.dimse.scheduled import Step
+from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Invalid, NotFound
 from serai.platform import audit
@@ -75,8 +78,7 @@ async def _begin(exchange: Exchange, told: Told, now: datetime) -> None:
     async with house.db.transaction() as tx:
         if await _kept(exchange, tx, told.uid):
             raise Conflict("dimse.step-exists")
-        steps = await scheduled.steps(house.archive.fhir, tx, actor)
-        step = _fulfilled(told.attributes, steps)
+        step = await _fulfilled(told.attributes, house.archive.fhir, tx, actor)
         procedure = _procedure(told, step)
         made = await house.archive.fhir.create(tx, body.of(procedure), actor=actor, now=now)
         await audit.record(
@@ -120,8 +122,21 @@ async def _complete_orders(
             await fhir.update(tx, body.of(done), actor=actor, now=now)
 
 
-def _fulfilled(attributes: Attributes, steps: list[Step]) -> Step | None:
-    """The scheduled step the modality says it performs; unscheduled work has none."""
+async def _fulfilled(
+    attributes: Attributes, fhir: FhirStore, tx: Connection, actor: Actor
+) -> Step | None:
+    """The scheduled step the modality says it performs; unscheduled work has none. Looked for
+    among the patient's orders, and elsewhere only if there it is not."""
+    number = first_text(attributes, "00100020")
+    ways = (Narrowing(patient=number, orders=((),)), EVERYTHING) if number else (EVERYTHING,)
+    for way in ways:
+        step = _named(attributes, await scheduled.steps(fhir, tx, actor, way))
+        if step is not None:
+            return step
+    return None
+
+
+def _named(attributes: Attributes, steps: list[Step]) -> Step | None:
     for item in attributes["00400270"].get("Value", []):
         uid, id = first_text(item, "0020000D"), first_text(item, "00400009")
         for step in steps:
