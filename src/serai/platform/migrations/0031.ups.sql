@@ -34,6 +34,13 @@ CREATE INDEX imaging_workitem_owner ON imaging_workitem (owner, state, scheduled
 CREATE INDEX imaging_workitem_custodian ON imaging_workitem (custodian, state, scheduled_start, id)
     WHERE custodian IS NOT NULL;
 CREATE INDEX imaging_workitem_patient ON imaging_workitem (patient_id, issuer);
+CREATE INDEX imaging_workitem_alphabetic ON imaging_workitem (left(name_alphabetic, 200));
+CREATE INDEX imaging_workitem_ideographic ON imaging_workitem (left(name_ideographic, 200))
+    WHERE name_ideographic <> '';
+CREATE INDEX imaging_workitem_phonetic ON imaging_workitem (left(name_phonetic, 200))
+    WHERE name_phonetic <> '';
+CREATE INDEX imaging_workitem_words ON imaging_workitem
+    USING gin (imaging_name_words(name_alphabetic, name_ideographic, name_phonetic));
 CREATE INDEX imaging_workitem_patients ON imaging_workitem USING gin (patients);
 CREATE INDEX imaging_workitem_ended ON imaging_workitem (ended_at) WHERE ended_at IS NOT NULL;
 
