@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -162,6 +163,18 @@ def test_a_global_subscription_is_to_what_is_there_and_what_comes(
     assert found == expected
     # The first is of the subscription to 1.1 itself.
     assert len(waiting(server)) == 1 + reports
+
+
+def test_nothing_falls_between_making_work_and_following_all(server: Server) -> None:
+    worklist = Worklist.of(server, "county")
+    with ThreadPoolExecutor(6) as pool:
+        made = [pool.submit(worklist.created, f"1.{number}") for number in range(1, 9)]
+        following = pool.submit(post, worklist, f"{ALL}/READER?deletionlock=true")
+        made += [pool.submit(worklist.created, f"1.{number}") for number in range(9, 17)]
+        uids = {each.result() for each in made}
+        following.result()
+    assert {uid for uid, *_ in subscriptions(server)} == uids
+    assert {uid for _, uid, _ in waiting(server)} == uids
 
 
 def test_suspending_keeps_and_unsubscribing_ends_what_is_followed(server: Server) -> None:

@@ -12,7 +12,6 @@ import hashlib
 import logging
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import unquote
 
 import orjson
 import psycopg
@@ -112,7 +111,7 @@ class Socket:
         self._awake.set()
 
     async def open(self, hub: Hub) -> None:
-        self._subscriber = ae_title(unquote(self._client.url.path.removeprefix(PATH)))
+        self._subscriber = ae_title(self._client.scope["path"].removeprefix(PATH))
         actor = await self._actor(utc_now())
         hub.bind(_key(access.organisation_of(actor), self._subscriber), self)
         await self._client.accept()

@@ -5,6 +5,7 @@ An error names the attribute's place, never its value.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -134,7 +135,7 @@ def _is_valid(vr: str, value: Any) -> bool:
 
 
 def _is_number(vr: str, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_finite(value):
         return False
     try:
         struct.pack(f"<{NUMBER_FORMATS[vr]}", value)
@@ -172,7 +173,12 @@ def _is_integer_string(value: Any) -> bool:
 def _is_decimal_string(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= 16 and DECIMAL.fullmatch(value) is not None
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return _is_finite(value)
+
+
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 SPECIAL: Final[dict[str, Callable[[Any], bool]]] = {

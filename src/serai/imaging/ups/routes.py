@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -152,7 +153,7 @@ async def subscribe(request: Request) -> Response:
     response = done(request, 201, "" if granted else LOCK_NOT_GRANTED)
     # http becomes ws, https wss.
     sockets = f"ws{dicomweb_root(request).removeprefix('http')}"
-    response.headers["Content-Location"] = f"{sockets}/subscribers/{subscriber.replace(' ', '%20')}"
+    response.headers["Content-Location"] = f"{sockets}/subscribers/{quote(subscriber, safe='')}"
     return response
 
 

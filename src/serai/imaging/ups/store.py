@@ -32,7 +32,7 @@ PUT = f"UPDATE imaging_workitem SET ({COLUMNS}) = ROW ({VALUES}) WHERE id = %(id
 READ = """SELECT s.state, s.transaction_uid, s.attributes::text, s.patients, s.ended_at
     FROM imaging_workitem s WHERE s.id = %(id)s AND {visible}"""
 # One at a time decides about a workitem, so that of many who claim it one wins.
-TAKE = READ + " FOR UPDATE OF s"
+TAKE = READ + " FOR NO KEY UPDATE OF s"
 MAY_CHANGE = "SELECT 1 FROM imaging_workitem s WHERE s.id = %(id)s AND {changeable}"
 HAS_LISTENERS = "SELECT EXISTS (SELECT 1 FROM imaging_workitem_subscription WHERE workitem = %s)"
 CHANNEL: Final = "imaging_workitem_event"
