@@ -6,7 +6,7 @@ completes the order it fulfils. What has ended is never changed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +17,7 @@ from serai.imaging.archive.imaging_study import DCM, DICOM_UID
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dimse import scheduled
 from serai.imaging.dimse.exchange import Exchange
-from serai.imaging.dimse.narrowing import EVERYTHING, Narrowing
+from serai.imaging.dimse.narrowing import EVERYTHING, Narrowing, of_query
 from serai.imaging.dimse.scheduled import Step
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
@@ -27,6 +27,7 @@ from serai.platform.db import Connection
 
 PERFORMED_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 STATUS_TAG: Final = "00400252"
+STUDY: Final = "0020000D"
 STATUS: Final = {
     "IN PROGRESS": "in-progress",
     "COMPLETED": "completed",
@@ -125,20 +126,30 @@ async def _complete_orders(
 async def _fulfilled(
     attributes: Attributes, fhir: FhirStore, tx: Connection, actor: Actor
 ) -> Step | None:
-    """The scheduled step the modality says it performs; unscheduled work has none. Looked for
-    among the patient's orders, and elsewhere only if there it is not."""
-    number = first_text(attributes, "00100020")
-    ways = (Narrowing(patient=number, orders=((),)), EVERYTHING) if number else (EVERYTHING,)
-    for way in ways:
+    """The scheduled step the modality says it performs; unscheduled work has none."""
+    for way in _ways(attributes):
         step = _named(attributes, await scheduled.steps(fhir, tx, actor, way))
         if step is not None:
             return step
     return None
 
 
+def _ways(attributes: Attributes) -> Iterator[Narrowing]:
+    """Among the patient's orders, then among those of the study; among all only if the modality
+    names a step, which may be of somebody else's number."""
+    number = first_text(attributes, "00100020")
+    if number:
+        yield Narrowing(patient=number, orders=((),))
+    items = attributes["00400270"].get("Value", [])
+    if any(first_text(item, "00400009") for item in items):
+        yield EVERYTHING
+    else:
+        yield from (of_query({STUDY: item[STUDY]}) for item in items if STUDY in item)
+
+
 def _named(attributes: Attributes, steps: list[Step]) -> Step | None:
     for item in attributes["00400270"].get("Value", []):
-        uid, id = first_text(item, "0020000D"), first_text(item, "00400009")
+        uid, id = first_text(item, STUDY), first_text(item, "00400009")
         for step in steps:
             if step.study_uid == uid or (id and step.id == id):
                 return step
