@@ -16,10 +16,16 @@ from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset import part10
 from serai.imaging.dimse import finding, listener, performed, retrieving, sockets
 from serai.imaging.dimse.identifiers import UNIQUE_KEYS
+from serai.imaging.dimse.narrowing import AE_TITLE
 from serai.imaging.dimse.peers import OF_A_MODALITY, Service
-from serai.imaging.dimse.scheduled import AE_TITLE
 from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.imaging.search.keys import COLUMNS, key_of
+from serai.imaging.ups import attributes as workitem
+from serai.imaging.ups import finding as worklist
+from serai.imaging.ups.forgetting import REPORTS_KEPT
+from serai.imaging.ups.routes import SERVED as WORKLIST_SERVED
+from serai.imaging.ups.subscribing import MOST_SUBSCRIBERS
+from serai.imaging.ups.workitem import DEFAULT_WORKLIST
 from serai.platform.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "dicom-conformance.md"
@@ -40,6 +46,7 @@ def page() -> str:
         _worklist(),
         _performed_steps(),
         _commitment(),
+        _workitems(),
         _security(),
         _not_offered(),
     )
@@ -183,6 +190,63 @@ def _commitment() -> list[str]:
     ]
 
 
+def _workitems() -> list[str]:
+    """What PS3.4 §CC.4.2.1 and PS3.18 §11.2 want stated."""
+    reason = workitem.UNSPECIFIED_REASON
+    return [
+        "## Worklist of unified procedure steps (UPS-RS origin server)",
+        "",
+        "The services of UPS Push, Pull, Watch, Event and Query over HTTP, under `/dicomweb`,"
+        " in `application/dicom+json`; `application/dicom+xml` is refused (406, or 415 when"
+        " sent). Every workitem is of SOP class "
+        f"{workitem.SOP_CLASS}.",
+        "",
+        *_table(("method", "resource"), _worklist_resources()),
+        "",
+        "**Creation.** Attributes of type 1 need a value and those of type 2 must be there, in"
+        " the items of sequences too; what is conditional is optional. An empty Worklist Label"
+        f" becomes `{DEFAULT_WORKLIST}`, with a warning. Transaction UID, Progress Information"
+        " and Performed Procedure Sequence may be left out and are created empty. SOP Class and"
+        " Instance UID, the character set (UTF-8) and the modification date-time are the"
+        " server's. The creator is not subscribed by creating.",
+        "",
+        "**States.** By PS3.4 Table CC.1.1-2; a missing or wrong Transaction UID is 400, a move"
+        " that the state does not allow 409, each with its Warning. COMPLETED needs an item in"
+        " the Performed Procedure Sequence with "
+        + ", ".join(_names(workitem.PERFORMED_VALUES))
+        + " and the Output Information Sequence. At CANCELED the server fills in the"
+        " cancellation date-time and the reason where the performer gave none"
+        f" ({reason[0]}, {reason[1]}, “{reason[2]}”). A request to cancel is done at once while"
+        " SCHEDULED; IN PROGRESS it is told to the subscribers, and refused (409) when there"
+        " are none. The server performs nothing itself and changes no workitem by itself.",
+        "",
+        "**Keeping.** Ended workitems stay for `SERAI_WORKITEM_DAYS` and as long as there is a"
+        " deletion lock; the server does not remove locks.",
+        "",
+        "**Search.** Matching as in QIDO-RS, person names without regard to case and accents,"
+        " `fuzzymatching`, `includefield` with any attribute or `all`, `limit` and `offset`,"
+        " ordered by start and UID. Several keys of one sequence are matched in one item. Times"
+        " without an offset are in the zone of Timezone Offset From UTC, else in UTC. Nothing"
+        " found is 204. Keys: " + ", ".join(_worklist_keys()) + ".",
+        "",
+        "**Subscriptions.** To one workitem, to all, or to those that match a filter of the"
+        " same keys. An AE title is the organisation's own and needs no registration; an"
+        f" organisation has at most {MOST_SUBSCRIBERS} global subscribers. A deletion lock is"
+        " not granted on a workitem that is only shared for reading. Notification connection:"
+        " a websocket at `/dicomweb/subscribers/{aetitle}`, opened with a bearer token;"
+        f" reports wait for {REPORTS_KEPT.days} day for it. Requesting AE is this server's"
+        " title, as HTTP has none. Started anew, the server reports RESTARTED with WARM START"
+        " of both lists.",
+        "",
+        "**Access.** Scopes on Task. A workitem is seen by the organisation that made it, by"
+        " the one that keeps its patient (found by number and issuer), and by one it is shared"
+        " with for an open reason; the last may only read. Anybody else is told 404.",
+        "",
+        *_table(("status", "meaning", "HTTP reason"), _worklist_failures()),
+        "",
+    ]
+
+
 def _security() -> list[str]:
     return [
         "## Security",
@@ -197,8 +261,9 @@ def _not_offered() -> list[str]:
     return [
         "## Not offered",
         "",
-        "Storage commitment reports are tried twice, not queued. No UPS, no Instance"
-        " Availability Notification, no extended negotiation, no media interchange.",
+        "Storage commitment reports are tried twice, not queued. No UPS over"
+        " DIMSE and none in XML, no Instance Availability Notification, no extended"
+        " negotiation, no media interchange.",
         "",
     ]
 
@@ -227,8 +292,34 @@ def _entity() -> Iterator[tuple[str, str]]:
 
 
 def _failures() -> Iterator[tuple[str, str]]:
-    for code, text in sorted({*reasons.FAILURES.values(), *reasons.BY_ERROR.values()}):
+    for code, text in sorted(_statuses()):
         yield f"{code:04X}", text
+
+
+def _statuses() -> set[tuple[int, str]]:
+    of_storage = {key: each for key, each in reasons.FAILURES.items() if not key.startswith("ups.")}
+    return {*of_storage.values(), *reasons.BY_ERROR.values()}
+
+
+def _worklist_resources() -> Iterator[tuple[str, str]]:
+    for method, path, _ in WORKLIST_SERVED:
+        yield method, f"`{path.removeprefix('/dicomweb')}`"
+
+
+def _worklist_failures() -> Iterator[tuple[str, ...]]:
+    for key, (code, text) in sorted(reasons.FAILURES.items(), key=lambda each: each[1]):
+        if key.startswith("ups."):
+            yield f"{code:04X}", text, f"`{key}`"
+
+
+def _worklist_keys() -> Iterator[str]:
+    yield from sorted(_names({*worklist.COLUMNS, *worklist.MOMENTS, *worklist.PLAIN}))
+    for path, tags in worklist.NESTED.items():
+        yield f"{' › '.join(_names(path))} ({', '.join(_names(tags))})"
+
+
+def _names(tags: Iterable[str]) -> Iterator[str]:
+    return (dictionary_description(int(tag, 16)) for tag in tags)
 
 
 def _keys() -> Iterator[tuple[str, ...]]:

@@ -22,7 +22,7 @@ from serai.fhir.subscriptions.guarding import register_guards as register_subscr
 from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
-from serai.imaging import dicomweb, viewer
+from serai.imaging import dicomweb, ups, viewer
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
 from serai.network import pages as network_pages
@@ -71,7 +71,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
         parameters = asyncio.create_task(keep_looking(app.state.db, app.state.fhir.parameters))
         app.state.sockets = Hub(database_url)
+        app.state.workitem_sockets = Hub(database_url, ups.LISTEN)
         yield
+        await app.state.workitem_sockets.close()
         await app.state.sockets.close()
         trail.cancel()
         parameters.cancel()
@@ -83,6 +85,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         routes=[
             *health.routes(),
             *web.routes(),
+            *ups.routes(),
             *dicomweb.routes(),
             *viewer.routes(settings),
             *network_pages.routes(),
@@ -92,7 +95,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *upkeep.routes(),
             Mount("/api", app=api_app),
         ],
-        middleware=[Middleware(FhirDoor), *web.middleware()],
+        middleware=[Middleware(FhirDoor), Middleware(ups.EventDoor), *web.middleware()],
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,
     )

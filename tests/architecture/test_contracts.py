@@ -18,6 +18,10 @@ VIOLATIONS = {
         "care/consultation/model.py",
         "import serai.care.consultation.actions",
     ),
+    "The archive and its protocols know no worklist": (
+        "imaging/dicomweb/routes.py",
+        "import serai.imaging.ups.states",
+    ),
     "Rules and values know no database, HTTP or template": (
         "care/consultation/model.py",
         "import psycopg",

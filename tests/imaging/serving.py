@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from serai.fhir.store import FhirStore
-from serai.imaging import dicomweb, viewer
+from serai.fhir.subscriptions.hub import Hub
+from serai.imaging import dicomweb, ups, viewer
 from serai.imaging.archive import Archive
 from serai.kernel.errors import SeraiError
 from serai.platform.auth.scopes import parse_scopes
@@ -65,12 +66,14 @@ def imaging_app(settings: Settings, database_url: str) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.db = await Database.open(database_url, max_size=5)
+        app.state.workitem_sockets = Hub(database_url, ups.LISTEN)
         yield
+        await app.state.workitem_sockets.close()
         await app.state.db.close()
 
     app = Starlette(
-        routes=[*dicomweb.routes(), *viewer.routes(settings)],
-        middleware=[Middleware(Authentication, refuse=_refuse)],
+        routes=[*ups.routes(), *dicomweb.routes(), *viewer.routes(settings)],
+        middleware=[Middleware(ups.EventDoor), Middleware(Authentication, refuse=_refuse)],
         lifespan=lifespan,
     )
     app.state.settings = settings

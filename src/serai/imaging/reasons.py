@@ -53,6 +53,18 @@ FAILURES: dict[str, tuple[int, str]] = {
     "imaging.study-of-another-organisation": (NOT_AUTHORISED, "Study UID of another organisation"),
     "imaging.study-of-another-patient": (DOES_NOT_MATCH, "Study UID of another patient"),
     "imaging.not-the-addressed-study": (DOES_NOT_MATCH, "Not of the study addressed"),
+    # Of unified procedure steps (PS3.4 §CC.2).
+    "ups.ended": (0xC300, "The workitem has ended and is not changed again"),
+    "ups.transaction-uid": (0xC301, "The Transaction UID is not the workitem's"),
+    "ups.transaction-uid-missing": (0xC301, "The Transaction UID is missing"),
+    "ups.in-progress-already": (0xC302, "The workitem is in progress already"),
+    "ups.only-created-scheduled": (0xC303, "A workitem is SCHEDULED by creation only"),
+    "ups.final-state": (0xC304, "Attributes that the final state needs have no value"),
+    "ups.no-such-workitem": (0xC307, "No such workitem, or not visible to you"),
+    "ups.not-in-progress": (0xC310, "The workitem is not in progress"),
+    "ups.completed-already": (0xC311, "The workitem is completed"),
+    "ups.performer-unreachable": (0xC312, "Nobody is subscribed who could be told"),
+    "ups.not-yours-to-change": (NOT_AUTHORISED, "Shared with you for reading only"),
 }
 BY_ERROR: dict[type[SeraiError], tuple[int, str]] = {
     Unavailable: (OUT_OF_RESOURCES, "Storage or database not available"),

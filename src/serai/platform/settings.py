@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         le=3650,
         description="Days that what a subscription could not be told is kept to be sent again",
     )
+    workitem_days: int = Field(
+        default=90, ge=1, le=3650, description="Days that ended workitems are kept when not locked"
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

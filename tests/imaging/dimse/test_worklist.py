@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from tests.imaging.dimse.calling import as_data_set, find, matches, run
-from tests.imaging.dimse.orders import a_patient, an_order, keep
+from tests.imaging.dimse.orders import AE, a_patient, an_order, keep
 
 from serai.imaging import reasons
 from serai.imaging.dimse import Listener
@@ -138,3 +138,59 @@ def test_dcmtk_reads_the_worklist(department: Listener, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert b"A-mr-today" in (tmp_path / "rsp0001.dcm").read_bytes()
     assert not (tmp_path / "rsp0002.dcm").exists()
+
+
+FOUND_BY_INDEX = [
+    (asked({"ScheduledProcedureStepStartDate": "20261120"}), ["A-unplanned"]),
+    (asked({"ScheduledProcedureStepStartDate": "-20261121"}), ["A-unplanned"]),
+    (asked({"ScheduledProcedureStepStartDate": "20261127-"}), ["A-ct-moved"]),
+    (asked(AccessionNumber="A-ct-moved"), ["A-ct-moved"]),
+    (asked(AccessionNumber="A-another,A|B$C"), ["A-another,A|B$C"]),
+    (asked(AccessionNumber="A-very-long-acce"), ["A-very-long-acce"]),
+    (asked(StudyInstanceUID="1.2.840.77"), ["A-named"]),
+    (asked({"ScheduledProcedureStepStartDate": "20261125"}, PatientID="MR-fang"),
+     ["A-mr-today"]),
+    (asked(PatientID="nameless"), ["A-of-nameless"]),
+    (asked({"ScheduledStationAETitle": "CT9"}), ["A-by-visit"]),
+]  # fmt: skip
+
+
+def test_orders_are_found_by_index_as_they_are_by_looking_at_each(
+    department: Listener, database_url: str
+) -> None:
+    written = {"occurrenceDateTime": None, "authoredOn": "2026-11-20"}
+    uid = {"system": "urn:dicom:uid", "value": "urn:oid:1.2.840.77"}
+    named = an_order("named")
+    (number,) = named["identifier"]
+    nobodys = {name: each for name, each in a_patient("nameless").items() if name != "identifier"}
+    keep(
+        database_url,
+        nobodys,
+        {k: v for k, v in (an_order("unplanned") | written).items() if v},
+        an_order("odd", identifier=[number | {"value": "A-another,A|B$C"}]),
+        an_order("long", identifier=[number | {"value": "A-very-long-accession"}]),
+        named | {"identifier": [number, uid]},
+        an_order("of-nameless", "nameless"),
+        an_order("by-visit"),
+        {
+            "resourceType": "Appointment",
+            "id": "second-visit",
+            "status": "booked",
+            "basedOn": [{"reference": "ServiceRequest/by-visit"}],
+            "start": "2026-11-25T11:00:00+08:00",
+            "participant": [
+                {"actor": {"identifier": {"system": AE, "value": "CT9"}}, "status": "accepted"}
+            ],
+        },
+    )
+    for keys, expected in FOUND_BY_INDEX:
+        found = matches(department, MODALITY_WORKLIST, keys, caller="MODALITY")
+        assert sorted(accessions(found)) == sorted(expected), keys
+
+
+def test_a_query_for_everything_is_answered_in_portions(
+    department: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serai.imaging.dimse.scheduled.IDS_AT_ONCE", 2)
+    found = matches(department, MODALITY_WORKLIST, asked(PatientName="*"), caller="MODALITY")
+    assert sorted(accessions(found)) == ["A-ct-moved", "A-ct-today", "A-mr-today"]

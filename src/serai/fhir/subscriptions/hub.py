@@ -29,8 +29,9 @@ class Bound(Protocol):
 class Hub:
     """Which socket is bound to which subscription, and the listener that wakes them."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, listen: str = LISTEN) -> None:
         self._url = database_url
+        self._listen_statement = listen.encode()
         self._bound: defaultdict[str, set[Bound]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
         self._count = 0
@@ -63,7 +64,7 @@ class Hub:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as own:
-                    await own.execute(LISTEN)
+                    await own.execute(self._listen_statement)
                     # Whatever came while nobody listened.
                     self._wake_all()
                     async for one in own.notifies():

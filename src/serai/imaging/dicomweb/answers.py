@@ -41,10 +41,6 @@ CACHE = {
 COMPRESS_FROM = 1024
 
 
-class NotOffered(SeraiError):
-    """A whole service of the standard that this server does not have."""
-
-
 BY_ERROR: dict[type[SeraiError], int] = {
     Malformed: 400,
     Invalid: 400,
@@ -59,7 +55,6 @@ BY_ERROR: dict[type[SeraiError], int] = {
     RateLimited: 429,
     Unavailable: 503,
     NotInRange: 416,
-    NotOffered: 501,
 }
 
 # For whoever writes a client: what the key means.
@@ -92,7 +87,30 @@ REASONS = {
     "rendering.window": "window is centre,width,function",
     "stow.media-type": "Stored is multipart/related of application/dicom or dicom+json",
     "stow.no-parts": "The request has no parts",
-    "ups.not-offered": "This server keeps no UPS-RS worklist",
+    "ups.ae-title": "An AE title has 1 to 16 printable characters",
+    "ups.another-uid": "The data set names another UID than the address",
+    "ups.attribute": "The attribute is not valid DICOM JSON for its VR",
+    "ups.exists": "There is a workitem with this UID",
+    "ups.filter": "The filtered worklist needs filter=key=value,…; nothing else takes it",
+    "ups.media-type": "Workitems are sent as application/dicom+json",
+    "ups.missing": "Required attributes are missing or empty (PS3.4 Table CC.2.5-3)",
+    "ups.nested-too-deeply": "Sequences are nested too deeply",
+    "ups.no-such-subscription": "There is no such subscription",
+    "ups.not-an-attribute": "Not the tag of an attribute that a workitem can have",
+    "ups.not-at-creation": "The attributes are empty in a new workitem",
+    "ups.not-global": "Only the worklist and the filtered worklist can be suspended",
+    "ups.not-json": "The request is not one DICOM JSON data set",
+    "ups.not-of-a-cancellation": "A request to cancel says why and whom to ask, nothing else",
+    "ups.not-of-a-state-change": "A change of state says the state and the Transaction UID",
+    "ups.not-scheduled": "A workitem is created SCHEDULED",
+    "ups.not-to-be-set": "The attributes cannot be changed once the workitem is created",
+    "ups.no-such-state": "The states to ask for are IN PROGRESS, COMPLETED and CANCELED",
+    "ups.parameter": "The address has a parameter that is not known here",
+    "ups.scope": "The scopes of the token do not allow this on Task, which stands for workitems",
+    "ups.too-large": "The data set is larger than a workitem may be",
+    "ups.too-many-subscribers": "The organisation has as many global subscribers as it may",
+    "ups.uid": "Not a UID that a workitem can have",
+    "ups.value": "The attribute takes other values, or one only",
     "wado.no-pixel-data": "The instance has no pixel data",
     "wado.no-such-frame": "The instance has no such frame",
     "wado.not-acceptable": "None of the accepted media types can be given",

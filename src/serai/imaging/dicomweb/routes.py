@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from serai.imaging.dicomweb import deleting, frames, patient, rendered, retrieve, stow, wado_uri
-from serai.imaging.dicomweb.answers import Handler, NotOffered, answering
+from serai.imaging.dicomweb.answers import Handler, answering
 from serai.imaging.dicomweb.search import search
 from serai.imaging.search.keys import Level
 from serai.kernel.errors import NotFound
@@ -63,11 +63,6 @@ async def nothing_there(request: Request) -> Response:
     raise NotFound("dicomweb.no-such-resource", path=request.path_params["path"][:200])
 
 
-async def no_worklist(request: Request) -> Response:
-    """The Worklist Service (UPS-RS, PS3.18 §11) is not here, and says so."""
-    raise NotOffered("ups.not-offered", method=request.method)
-
-
 def routes() -> list[BaseRoute]:
     return [
         Mount(
@@ -77,7 +72,6 @@ def routes() -> list[BaseRoute]:
                 *(Route(path, answering(handler), methods=["GET"]) for path, handler in GET),
                 *(Route(path, answering(handler), methods=["PUT"]) for path, handler in PUT),
                 *(Route(path, answering(handler), methods=["DELETE"]) for path, handler in DELETE),
-                Route("/workitems{path:path}", answering(no_worklist), methods=ALL_METHODS),
                 Route("/{path:path}", answering(nothing_there), methods=ALL_METHODS),
             ],
         )

@@ -6,17 +6,20 @@ completes the order it fulfils. What has ended is never changed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from serai.fhir import body
+from serai.fhir.store import FhirStore
 from serai.imaging.archive.imaging_study import DCM, DICOM_UID
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dimse import scheduled
 from serai.imaging.dimse.exchange import Exchange
+from serai.imaging.dimse.narrowing import EVERYTHING, Narrowing, of_query
 from serai.imaging.dimse.scheduled import Step
+from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Invalid, NotFound
 from serai.platform import audit
@@ -24,6 +27,7 @@ from serai.platform.db import Connection
 
 PERFORMED_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 STATUS_TAG: Final = "00400252"
+STUDY: Final = "0020000D"
 STATUS: Final = {
     "IN PROGRESS": "in-progress",
     "COMPLETED": "completed",
@@ -75,8 +79,7 @@ async def _begin(exchange: Exchange, told: Told, now: datetime) -> None:
     async with house.db.transaction() as tx:
         if await _kept(exchange, tx, told.uid):
             raise Conflict("dimse.step-exists")
-        steps = await scheduled.steps(house.archive.fhir, tx, actor)
-        step = _fulfilled(told.attributes, steps)
+        step = await _fulfilled(told.attributes, house.archive.fhir, tx, actor)
         procedure = _procedure(told, step)
         made = await house.archive.fhir.create(tx, body.of(procedure), actor=actor, now=now)
         await audit.record(
@@ -120,10 +123,33 @@ async def _complete_orders(
             await fhir.update(tx, body.of(done), actor=actor, now=now)
 
 
-def _fulfilled(attributes: Attributes, steps: list[Step]) -> Step | None:
+async def _fulfilled(
+    attributes: Attributes, fhir: FhirStore, tx: Connection, actor: Actor
+) -> Step | None:
     """The scheduled step the modality says it performs; unscheduled work has none."""
+    for way in _ways(attributes):
+        step = _named(attributes, await scheduled.steps(fhir, tx, actor, way))
+        if step is not None:
+            return step
+    return None
+
+
+def _ways(attributes: Attributes) -> Iterator[Narrowing]:
+    """Among the patient's orders, then among those of the study; among all only if the modality
+    names a step, which may be of somebody else's number."""
+    number = first_text(attributes, "00100020")
+    if number:
+        yield Narrowing(patient=number, orders=((),))
+    items = attributes["00400270"].get("Value", [])
+    if any(first_text(item, "00400009") for item in items):
+        yield EVERYTHING
+    else:
+        yield from (of_query({STUDY: item[STUDY]}) for item in items if STUDY in item)
+
+
+def _named(attributes: Attributes, steps: list[Step]) -> Step | None:
     for item in attributes["00400270"].get("Value", []):
-        uid, id = first_text(item, "0020000D"), first_text(item, "00400009")
+        uid, id = first_text(item, STUDY), first_text(item, "00400009")
         for step in steps:
             if step.study_uid == uid or (id and step.id == id):
                 return step

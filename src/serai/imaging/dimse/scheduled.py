@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from serai.fhir.search import page
+from serai.fhir.search.query import Query
 from serai.fhir.store import FhirStore
 from serai.imaging.archive.imaging_study import DCM, DICOM_UID
 from serai.imaging.dataset.model_json import Attributes, vr_of
+from serai.imaging.dimse.narrowing import AE_TITLE, SHORT, Narrowing, token
 from serai.kernel.actor import Actor
 from serai.platform.db import Connection
 
 Resource = Mapping[str, Any]
 
-AE_TITLE: Final = "https://serai.health/fhir/NamingSystem/ae-title"
+ACTIVE: Final = ("status", "active")
+RECORD_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 REPRESENTATION: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
 GROUPS: Final = {"ABC": "Alphabetic", "SYL": "Phonetic", "IDE": "Ideographic"}
 SEX: Final = {"male": "M", "female": "F", "other": "O"}
 PRIORITY: Final = {"routine": "ROUTINE", "urgent": "HIGH", "asap": "HIGH", "stat": "STAT"}
 STANDING: Final = ("booked", "arrived", "checked-in", "pending", "proposed")
-SHORT: Final = 16
 IDS_AT_ONCE: Final = 200
 
 
@@ -37,9 +41,49 @@ class Step:
     attributes: Attributes
 
 
-async def steps(fhir: FhirStore, connection: Connection, actor: Actor) -> list[Step]:
-    """Every active order for pictures that the actor may see, with its patient."""
-    orders = await fhir.find(connection, "ServiceRequest", ("status", "active"), actor=actor)
+async def steps(
+    fhir: FhirStore, connection: Connection, actor: Actor, wanted: Narrowing
+) -> list[Step]:
+    """Active orders for pictures that the actor may see, with their patients, as far as they can
+    be wanted."""
+    always: list[tuple[str, str]] = [ACTIVE, *wanted.always]
+    if wanted.patient:
+        patients = await _numbered_patients(fhir, connection, wanted.patient, actor)
+        if not patients:
+            return []
+        always.append(("subject", ",".join(f"Patient/{id}" for id in patients)))
+    found: dict[str, Resource] = {}
+    for way in wanted.orders or ((),):
+        rows = await fhir.find(connection, "ServiceRequest", *always, *way, actor=actor)
+        found |= {row["id"]: row for row in rows}
+    for way in wanted.visits:
+        visits = await fhir.find(connection, "Appointment", *way, actor=actor)
+        based_on = {
+            _id(each, "ServiceRequest") for row in visits for each in row.get("basedOn", [])
+        }
+        for some in _portions(sorted(based_on - found.keys() - {""})):
+            ids = ("_id", ",".join(some))
+            rows = await fhir.find(connection, "ServiceRequest", *always, ids, actor=actor)
+            found |= {row["id"]: row for row in rows}
+    return await _of_orders(fhir, connection, list(found.values()), actor)
+
+
+async def some_steps(
+    fhir: FhirStore, connection: Connection, actor: Actor, after: Query | None
+) -> tuple[list[Step], Query | None]:
+    """Of every active order the next few, and where to go on; by when they are to be done."""
+    if after is None:
+        asked = [ACTIVE, ("_sort", "occurrence"), ("_count", str(IDS_AT_ONCE))]
+        one = await fhir.search(connection, "ServiceRequest", asked, actor=actor)
+    else:
+        one = await page.run(connection, after, actor=actor)
+    orders = [match.data for match in one.matches]
+    return await _of_orders(fhir, connection, orders, actor), one.next
+
+
+async def _of_orders(
+    fhir: FhirStore, connection: Connection, orders: Sequence[Resource], actor: Actor
+) -> list[Step]:
     wanted = [(order, modality) for order in orders if (modality := _modality(order))]
     patients = await _patients(fhir, connection, [order for order, _ in wanted], actor)
     visits = await _appointments(fhir, connection, [order for order, _ in wanted], actor)
@@ -49,6 +93,16 @@ async def steps(fhir: FhirStore, connection: Connection, actor: Actor) -> list[S
         if patient is not None:
             made.append(_step(order, modality, patient, visits.get(order["id"])))
     return made
+
+
+async def _numbered_patients(
+    fhir: FhirStore, connection: Connection, number: str, actor: Actor
+) -> list[str]:
+    """Those who have the number; one who has none is known by the record's own id."""
+    rows = await fhir.find(connection, "Patient", ("identifier", token(number)), actor=actor)
+    if RECORD_ID.fullmatch(number):
+        rows += await fhir.find(connection, "Patient", ("_id", number), actor=actor)
+    return sorted({row["id"] for row in rows})
 
 
 def study_uid(order: Resource) -> str:

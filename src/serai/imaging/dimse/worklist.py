@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+from serai.fhir.search.query import Query
 from serai.imaging.dimse import matching, scheduled
 from serai.imaging.dimse.exchange import Exchange
 from serai.imaging.dimse.finding import CANCELLED, PENDING, SUCCESS
+from serai.imaging.dimse.narrowing import STEP_SEQUENCE, Narrowing, of_query
 from serai.imaging.dimse.scheduled import Step
 
 MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
-STEP_SEQUENCE: Final = "00400100"
 
 
 def find(exchange: Exchange) -> None:
-    """Every scheduled step that matches, soonest first."""
+    """Every scheduled step that matches, soonest first; a query that names neither day, station,
+    patient nor order is answered in portions of orders, each in its own order."""
     keys = exchange.identifier
-    for step in sorted(_steps(exchange), key=_start):
-        if exchange.cancelled:
-            exchange.respond(CANCELLED)
-            return
-        if matching.answers(step.attributes, keys):
-            exchange.respond(PENDING, matching.asked_of(step.attributes, keys))
+    for some in _portions(exchange, of_query(keys)):
+        for step in sorted(some, key=_start):
+            if exchange.cancelled:
+                exchange.respond(CANCELLED)
+                return
+            if matching.answers(step.attributes, keys):
+                exchange.respond(PENDING, matching.asked_of(step.attributes, keys))
     exchange.respond(SUCCESS)
 
 
-def _steps(exchange: Exchange) -> list[Step]:
-    house = exchange.house
+def _portions(exchange: Exchange, wanted: Narrowing) -> Iterator[list[Step]]:
+    """Read one after the other, for as long as anybody listens."""
+    house, actor = exchange.house, exchange.peer.actor
+    fhir = house.archive.fhir
 
-    async def read() -> list[Step]:
+    async def found() -> list[Step]:
         async with house.db.connection() as connection:
-            return await scheduled.steps(house.archive.fhir, connection, exchange.peer.actor)
+            return await scheduled.steps(fhir, connection, actor, wanted)
 
-    return house.loop.run(read())
+    async def some(after: Query | None) -> tuple[list[Step], Query | None]:
+        async with house.db.connection() as connection:
+            return await scheduled.some_steps(fhir, connection, actor, after)
+
+    if not wanted.is_everything:
+        yield house.loop.run(found())
+        return
+    steps, after = house.loop.run(some(None))
+    yield steps
+    while after is not None and exchange.open:
+        steps, after = house.loop.run(some(after))
+        yield steps
 
 
 def _start(step: Step) -> tuple[str, str, str]:
