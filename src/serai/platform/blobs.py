@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import ctypes
 import errno
 import hashlib
 import os
@@ -28,6 +27,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from serai.kernel.errors import NotFound, SeraiError, Unavailable
+from serai.platform.blob_files import read, sync_file, sync_file_system, sync_folder
 from serai.platform.blob_log import LOGGED_UP_TO, BlobLog, replay
 from serai.platform.settings import Settings
 
@@ -39,8 +39,6 @@ CHUNK = 1 << 20
 UNSYNCED_UP_TO = 1 << 20
 # Longer than any upload takes; what is older was left behind by a crash.
 UNFINISHED_FOR_S = 24 * 3600
-# What is in the page cache and no larger is read without a thread.
-READ_AT_ONCE = 4 << 20
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -57,7 +55,7 @@ class Blobs:
             self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._folder:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(home)
+                sync_folder(home)
             self._store = _store(self._folder, address)
         self._log_folder = home / "blobs.log"
         self._log: BlobLog | None = None
@@ -163,12 +161,13 @@ class Blobs:
         """Everything written so far is on disk, folders included."""
         assert self._folder
         with storage_errors():
-            _sync_file_system(self._folder)
+            sync_file_system(self._folder)
 
     async def get(self, digest: str) -> bytes:
         """The whole object; NotFound when there is none."""
         if self._folder:
-            return await _read(self._folder / _key(digest), 0, None)
+            with storage_errors():
+                return await read(self._folder / _key(digest), 0, None)
         with storage_errors():
             found = await obstore.get_async(self._store, _key(digest))
             return (await found.bytes_async()).to_bytes()
@@ -181,7 +180,8 @@ class Blobs:
     async def get_range(self, digest: str, start: int, length: int) -> bytes:
         """Bytes from `start`, fewer than `length` at the object's end."""
         if self._folder:
-            return await _read(self._folder / _key(digest), start, length)
+            with storage_errors():
+                return await read(self._folder / _key(digest), start, length)
         with storage_errors():
             key = _key(digest)
             part = await obstore.get_range_async(self._store, key, start=start, length=length)
@@ -227,7 +227,7 @@ class Blobs:
             there = _holds(target, digest, size)
             if there:
                 # Whoever wrote it may not have come to this line yet.
-                _sync_file(target)
+                sync_file(target)
                 self._sync_way_to(target)
             return there
         try:
@@ -246,10 +246,10 @@ class Blobs:
         self._sync_way_to(target)
 
     def _sync_way_to(self, target: Path) -> None:
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         for folder in (target.parent, target.parent.parent):
             if folder not in self._synced:
-                _sync_folder(folder.parent)
+                sync_folder(folder.parent)
                 self._synced.add(folder)
 
     @contextmanager
@@ -274,42 +274,6 @@ def _key(digest: str) -> str:
     if not SHA256_HEX.fullmatch(digest):
         raise NotFound("blob.missing", digest=digest[:64])
     return f"{digest[:2]}/{digest[2:4]}/{digest}"
-
-
-async def _read(path: Path, start: int, length: int | None) -> bytes:
-    """What lies in the page cache is read at once, what does not by another thread."""
-    with storage_errors():
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            wanted = max(0, os.fstat(descriptor).st_size - start)
-            wanted = wanted if length is None else min(length, wanted)
-            if wanted <= READ_AT_ONCE and _is_cached(descriptor, start, wanted):
-                return os.pread(descriptor, wanted, start)
-            return await asyncio.to_thread(_read_whole, descriptor, start, wanted)
-        finally:
-            os.close(descriptor)
-
-
-def _is_cached(descriptor: int, start: int, length: int) -> bool:
-    """Judged by its first and last byte; a system that cannot tell says no."""
-    try:
-        return all(
-            os.preadv(descriptor, [bytearray(1)], place, os.RWF_NOWAIT)
-            for place in (start, start + length - 1)
-        )
-    except OSError:
-        return False
-
-
-def _read_whole(descriptor: int, start: int, length: int) -> bytes:
-    """One read gives two gigabytes at most (read(2))."""
-    parts: list[bytes] = []
-    while length > 0:
-        parts.append(os.pread(descriptor, length, start))
-        if not parts[-1]:
-            raise FileNotFoundError(errno.ENOENT, "cut off")
-        start, length = start + len(parts[-1]), length - len(parts[-1])
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _spooled(data: AsyncIterable[bytes], path: Path) -> Digest:
@@ -359,37 +323,6 @@ def _moved(path: Path, target: Path) -> None:
     except FileNotFoundError:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.replace(target)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_file_system(folder: Path) -> None:
-    """One call for however many files; it reports what could not be written (syncfs(2))."""
-    system = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(system, "syncfs"):
-        os.sync()
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if system.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
