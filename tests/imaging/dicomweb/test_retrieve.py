@@ -161,8 +161,6 @@ def test_forms_that_are_not_offered_are_refused(shared_server: Server) -> None:
     client = Client.of(shared_server)
     xml = 'multipart/related; type="application/dicom+xml"'
     assert client.get("/studies", accept=xml).status_code == 406
-    worklist = client.get("/workitems")
-    assert (worklist.status_code, worklist.json()["error"]) == (501, "ups.not-offered")
     unknown = client.get("/nothing-known")
     assert unknown.status_code == 404
     assert unknown.json()["error"] == "dicomweb.no-such-resource"
