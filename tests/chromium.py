@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.applications import Starlette
 
 # From Debian's package, which `make test` installs.
@@ -39,3 +39,21 @@ def launched(*flags: str) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+def signed_in(
+    browser: Browser, address: str, size: dict[str, int], language: str, *, login: str, at: str
+) -> Page:
+    """A person who speaks the language, on the page `at`; the password is the demonstration's."""
+    page = browser.new_context(
+        base_url=address,
+        viewport={"width": size["width"], "height": size["height"]},
+        locale=language,
+        timezone_id="Asia/Shanghai",
+    ).new_page()
+    page.goto(f"/signin?next={at}")
+    page.fill("[name=login]", login)
+    page.fill("[name=password]", "caravanserai-demo")
+    page.click("main button")
+    page.wait_for_url(f"**{at}")
+    return page

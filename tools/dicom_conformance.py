@@ -223,6 +223,13 @@ def _workitems() -> list[str]:
         "**Keeping.** Ended workitems stay for `SERAI_WORKITEM_DAYS` and as long as there is a"
         " deletion lock; the server does not remove locks.",
         "",
+        *_found_workitems(),
+    ]
+
+
+def _found_workitems() -> list[str]:
+    """Who finds a workitem, who is told of it, who may."""
+    return [
         "**Search.** Matching as in QIDO-RS, person names without regard to case and accents,"
         " `fuzzymatching`, `includefield` with any attribute or `all`, `limit` and `offset`,"
         " ordered by start and UID. Several keys of one sequence are matched in one item. Times"

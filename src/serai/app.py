@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from serai import __version__
 from serai.care import chart, consultation
@@ -60,6 +60,22 @@ def api() -> FastAPI:
     return application
 
 
+def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
+    return [
+        *health.routes(),
+        *web.routes(),
+        *ups.routes(),
+        *dicomweb.routes(),
+        *viewer.routes(settings),
+        *network_pages.routes(),
+        *chart.routes(),
+        *consultation.routes(),
+        *deidentification.routes(),
+        *upkeep.routes(),
+        Mount("/api", app=api_app),
+    ]
+
+
 def create_app(settings: Settings, database_url: str) -> Starlette:
     """The ASGI application; its database pool opens when it starts."""
 
@@ -82,19 +98,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     api_app = api()
     app = Starlette(
-        routes=[
-            *health.routes(),
-            *web.routes(),
-            *ups.routes(),
-            *dicomweb.routes(),
-            *viewer.routes(settings),
-            *network_pages.routes(),
-            *chart.routes(),
-            *consultation.routes(),
-            *deidentification.routes(),
-            *upkeep.routes(),
-            Mount("/api", app=api_app),
-        ],
+        routes=_routes(settings, api_app),
         middleware=[Middleware(FhirDoor), Middleware(ups.EventDoor), *web.middleware()],
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.chromium import PHONE, launched, served
+from tests.chromium import PHONE, launched, served, signed_in
 from tests.deidentify.test_projects import House, pictures
 
 from serai.app import create_app
@@ -76,17 +76,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _signed_in(browser: Browser, address: str, size: dict[str, int], language: str) -> Page:
-    page = browser.new_context(
-        base_url=address,
-        viewport={"width": size["width"], "height": size["height"]},
-        locale=language,
-    ).new_page()
-    page.goto("/signin?next=/deidentification")
-    page.fill("[name=login]", "doctor")
-    page.fill("[name=password]", PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/deidentification")
-    return page
+    return signed_in(browser, address, size, language, login="doctor", at="/deidentification")
 
 
 def test_a_doctor_takes_studies_without_their_patients(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
-from tests.chromium import PHONE, launched, served
+from tests.chromium import PHONE, launched, served, signed_in
 
 from serai.fhir.store import FhirStore
 from serai.network import pages
@@ -50,19 +50,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _signed_in(browser: Browser, address: str, size: dict[str, int], language: str) -> Page:
-    context = browser.new_context(
-        base_url=address,
-        viewport={"width": size["width"], "height": size["height"]},
-        locale=language,
-        timezone_id="Asia/Shanghai",
-    )
-    page = context.new_page()
-    page.goto("/signin")
-    page.fill("[name=login]", "county.doctor")
-    page.fill("[name=password]", "caravanserai-demo")
-    page.click("main button")
-    page.wait_for_url("**/organisations")
-    return page
+    return signed_in(browser, address, size, language, login="county.doctor", at="/organisations")
 
 
 def test_typing_in_the_search_field_narrows_the_list_without_a_new_page(

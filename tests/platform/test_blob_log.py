@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.platform.test_blobs import files
 
+from serai.kernel.errors import Unavailable
 from serai.platform import blob_log
 from serai.platform.blob_log import RECORD, BlobLog, replay
 from serai.platform.blobs import Blobs
@@ -142,3 +144,45 @@ def test_many_who_append_at_once_share_syncs_and_lose_nothing(
     os.close(log._now.descriptor)
     assert sorted(replayed(tmp_path / "log")) == sorted(contents)
     assert len(syncs) < len(contents)
+
+
+def test_after_a_sync_that_failed_nothing_more_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = BlobLog(tmp_path / "log", lambda: None)
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "the disk")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fdatasync", broken)
+        with pytest.raises(OSError, match="the disk"):
+            log.append(digest(b"one"), [b"one"])
+    with pytest.raises(OSError, match="Input/output"):
+        log.append(digest(b"two"), [b"two"])
+    log.close()
+
+
+def test_a_half_that_cannot_be_emptied_is_tried_again_and_lets_nobody_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blob_log, "HALF", 1000)
+    monkeypatch.setattr(blob_log, "ROOM_WITHIN_S", 0.05)
+    monkeypatch.setattr(blob_log, "SYNC_AGAIN_IN_S", 0.01)
+    mended = threading.Event()
+
+    def sync() -> None:
+        if not mended.is_set():
+            raise Unavailable("storage.unwritable")
+
+    log = BlobLog(tmp_path / "log", sync)
+    content = b"1" * 900
+    for _ in range(2):
+        log.append(digest(content), [content])
+    with pytest.raises(OSError, match="Input/output"):
+        log.append(digest(content), [content])
+    mended.set()
+    assert log._other
+    assert log._other.free.wait(5)
+    log.append(digest(content), [content])
+    log.close()

@@ -12,23 +12,30 @@ record names the generation; the log ends before the first that is of another on
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import mmap
 import os
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from serai.kernel.errors import SeraiError
+
 RECORD = struct.Struct("<16s32sQ")
 HALF = 64 * 1024 * 1024
 # Larger objects are synced as files: they would fill the log, and pay less for it.
 LOGGED_UP_TO = 8 * 1024 * 1024
 ZEROS = bytes(1 << 20)
+# The other half is free long before, unless its files cannot be synced.
+ROOM_WITHIN_S = 30.0
+SYNC_AGAIN_IN_S = 1.0
 
 
 @dataclass(slots=True)
@@ -51,6 +58,8 @@ class BlobLog:
         self._sync_files = sync
         self._appending = threading.Lock()
         self._syncing = threading.Lock()
+        # The system forgets what a failed sync did not write: a later one proves nothing.
+        self._failed = False
         folder.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._now = self._made()
@@ -58,7 +67,8 @@ class BlobLog:
         self._other: _Half | None = None
 
     def append(self, digest: str, parts: Sequence[bytes | memoryview]) -> None:
-        """Durable when it returns. The object's file must have been written, if not synced."""
+        """Durable when it returns, OSError when that cannot be had. The object's file must have
+        been written, if not synced."""
         length = sum(len(part) for part in parts)
         with self._appending:
             half = self._with_room(RECORD.size + length)
@@ -69,16 +79,23 @@ class BlobLog:
         with self._syncing:
             # Whoever came while another sync was under way finds it done by the next of them.
             if half.synced < mine:
-                reached = half.written
-                os.fdatasync(half.descriptor)
-                half.synced = max(half.synced, reached)
+                self._sync(half)
+
+    def _sync(self, half: _Half) -> None:
+        if self._failed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        reached = half.written
+        try:
+            os.fdatasync(half.descriptor)
+        except OSError:
+            self._failed = True
+            raise
+        half.synced = reached
 
     def close(self) -> None:
         """Everything in the log is in synced files: it goes."""
         with self._appending:
             halves = [self._now, self._other] if self._other else [self._now]
-            if self._other:
-                self._other.free.wait()
             self._sync_files()
             for half in halves:
                 half.path.unlink(missing_ok=True)
@@ -88,7 +105,8 @@ class BlobLog:
         if self._now.written + wanted <= HALF:
             return self._now
         full, other = self._now, self._other or self._made()
-        other.free.wait()
+        if not other.free.wait(ROOM_WITHIN_S):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         full.free.clear()
         with self._syncing:
             other.generation, other.written, other.synced = uuid4().bytes, 0, 0
@@ -97,15 +115,22 @@ class BlobLog:
         return other
 
     def _made(self) -> _Half:
-        path = self._folder / uuid4().hex
-        half = _Half(path, _made(path))
-        half.free.set()
-        return half
+        while True:
+            path = self._folder / uuid4().hex
+            descriptor = _made(path)
+            if descriptor is not None:
+                half = _Half(path, descriptor)
+                half.free.set()
+                return half
 
     def _empty(self, full: _Half) -> None:
-        # A log that can never be emptied stops whoever appends: better than losing objects.
-        self._sync_files()
-        full.free.set()
+        # A log that cannot be emptied stops whoever appends: better than losing objects.
+        while not full.free.is_set():
+            try:
+                self._sync_files()
+                full.free.set()
+            except (OSError, SeraiError):
+                time.sleep(SYNC_AGAIN_IN_S)
 
 
 def replay(folder: Path, restore: Callable[[str, bytes], bool], sync: Callable[[], None]) -> int:
@@ -114,13 +139,10 @@ def replay(folder: Path, restore: Callable[[str, bytes], bool], sync: Callable[[
     restored, left = 0, []
     for path in sorted(folder.glob("*")) if folder.exists() else []:
         descriptor = os.open(path, os.O_RDWR)
-        left.append((path, descriptor))
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _held(descriptor):
             os.close(descriptor)
-            left.pop()
             continue
+        left.append((path, descriptor))
         restored += sum(restore(digest, content) for digest, content in _records(descriptor))
     if left:
         sync()
@@ -128,6 +150,15 @@ def replay(folder: Path, restore: Callable[[str, bytes], bool], sync: Callable[[
         path.unlink(missing_ok=True)
         os.close(descriptor)
     return restored
+
+
+def _held(descriptor: int) -> bool:
+    """Whether the file is ours now, until its descriptor is closed."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _records(descriptor: int) -> Iterator[tuple[str, bytes]]:
@@ -147,11 +178,14 @@ def _records(descriptor: int) -> Iterator[tuple[str, bytes]]:
             yield digest.hex(), content
 
 
-def _made(path: Path) -> int:
-    """A file whose blocks are all there, so that writing into it changes nothing but them."""
+def _made(path: Path) -> int | None:
+    """A file whose blocks are all there, so that writing into it changes nothing but them; None
+    when `replay`, in another process, took it for one that nobody holds."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not _held(descriptor) or not path.exists():
+            os.close(descriptor)
+            return None
         for at in range(0, HALF, len(ZEROS)):
             os.pwrite(descriptor, ZEROS, at)
         os.fsync(descriptor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.chromium import PHONE, launched, served
+from tests.chromium import PHONE, launched, served, signed_in
 from tests.fhir.upkeep.conftest import PASSWORD, House, application
 
 from serai.platform.auth.accounts import create_account
@@ -69,17 +69,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _signed_in(browser: Browser, address: str, size: dict[str, int], language: str) -> Page:
-    page = browser.new_context(
-        base_url=address,
-        viewport={"width": size["width"], "height": size["height"]},
-        locale=language,
-    ).new_page()
-    page.goto("/signin?next=/upkeep")
-    page.fill("[name=login]", "admin")
-    page.fill("[name=password]", PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/upkeep")
-    return page
+    return signed_in(browser, address, size, language, login="admin", at="/upkeep")
 
 
 def test_an_administrator_mends_what_failed_with_the_keyboard(

@@ -18,7 +18,7 @@ from serai.deidentify.pixels.reading import Line, Reader
 from serai.deidentify.pixels.regions import Box, device_boxes, kept_boxes
 from serai.deidentify.pixels.showing import pictures
 from serai.deidentify.scrubbing.identity import Identity
-from serai.imaging.rendering.description import Description, Frame
+from serai.imaging.rendering.description import Description, Frame, of_data_set
 from serai.imaging.rendering.encoding import encode
 from serai.imaging.rendering.native import UNDECODABLE, as_bytes, can_decode, decoded_frames_of
 from serai.imaging.rendering.syntaxes import JPEG, WRITTEN
@@ -136,15 +136,7 @@ def _frames(data_set: Any) -> int:
 
 def _described(data_set: Any) -> Description:
     try:
-        return Description(
-            rows=int(data_set.Rows),
-            columns=int(data_set.Columns),
-            samples=int(data_set.SamplesPerPixel),
-            bits_allocated=int(data_set.BitsAllocated),
-            bits_stored=int(data_set.BitsStored),
-            signed=bool(data_set.PixelRepresentation),
-            photometric=str(data_set.PhotometricInterpretation),
-        )
+        return of_data_set(data_set)
     except (AttributeError, TypeError, ValueError) as error:
         raise Unsupported("deidentify.pixels-not-readable") from error
 

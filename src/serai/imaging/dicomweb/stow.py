@@ -27,6 +27,8 @@ from serai.platform.blobs import Blobs
 # A batch is one transaction: enough to spare commits, little enough to keep memory bounded.
 BATCH_OBJECTS = 64
 BATCH_BYTES = 32 * 1024 * 1024
+# A change of thread costs more than writing one piece of a body.
+PIECES_AT_ONCE = 8
 DICOM = "application/dicom"
 
 
@@ -188,17 +190,23 @@ async def _parts(
     A body cut off keeps the parts that were complete; the one cut off is refused.
     """
     part: Arriving | None = None
+    pieces: list[bytes] = []
     try:
         async for event in events(content_type, chunks):
             if isinstance(event, PartStart):
                 part = files.enter_context(Arriving(blobs)) if _is_dicom(event) else None
-            elif not isinstance(event, PartEnd):
-                if part:
-                    await asyncio.to_thread(part.add, event)
-            elif part:
+                pieces = []
+            elif part is None:
+                if isinstance(event, PartEnd):
+                    report.refused.append(Refused(Malformed("dicom.wrong-media-type")))
+            elif isinstance(event, PartEnd):
+                await asyncio.to_thread(part.add, *pieces)
                 yield part
             else:
-                report.refused.append(Refused(Malformed("dicom.wrong-media-type")))
+                pieces.append(event)
+                if len(pieces) >= PIECES_AT_ONCE:
+                    await asyncio.to_thread(part.add, *pieces)
+                    pieces = []
     except (Malformed, TooLarge) as error:
         report.refused.append(Refused(error))
 

@@ -56,7 +56,7 @@ class Sender:
     def store(self, association: Any, request: StoreRequest, arriving: Arriving) -> None:
         """Keep the object and answer, in the thread that has read it."""
         if not _transfer_syntax(association, request.context_id):
-            association.abort()
+            association.abort(block=False)
             return
         code, comment = self._kept(request, arriving)
         association.dul.socket.send(_response(request, code, comment))

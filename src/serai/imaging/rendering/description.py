@@ -78,6 +78,19 @@ def of_attributes(attributes: Attributes) -> Description:
     )
 
 
+def of_data_set(data_set: Any) -> Description:
+    """From pydicom's data set; AttributeError, TypeError or ValueError where it says too little."""
+    return Description(
+        rows=int(data_set.Rows),
+        columns=int(data_set.Columns),
+        samples=int(data_set.SamplesPerPixel),
+        bits_allocated=int(data_set.BitsAllocated),
+        bits_stored=int(data_set.BitsStored),
+        signed=bool(data_set.PixelRepresentation),
+        photometric=str(data_set.PhotometricInterpretation),
+    )
+
+
 def _number(attributes: Attributes, tag: str, otherwise: int) -> int:
     text = first_text(attributes, tag)
     return int(text) if text.isdigit() else otherwise

@@ -11,7 +11,7 @@ from serai.imaging.dataset import part10
 from serai.imaging.dataset.elements import PIXEL_DATA
 from serai.imaging.dataset.tolerance import pass_values_on
 from serai.imaging.dataset.words import little_endian
-from serai.imaging.rendering.description import Description, Frame
+from serai.imaging.rendering.description import Description, Frame, of_data_set
 from serai.imaging.rendering.encoding import encode
 from serai.imaging.rendering.native import UNDECODABLE, as_bytes, decode, decoded_frames_of
 from serai.imaging.rendering.syntaxes import WRITTEN, WRITTEN_NATIVE, Written
@@ -51,7 +51,7 @@ def _as_native(data_set: Any, syntax: str) -> bytes:
 
 
 def _decompress(data_set: Any) -> None:
-    described = _described(data_set)
+    described = of_data_set(data_set)
     if described.bits_allocated < 8:
         raise Unsupported("wado.undecodable", bits=described.bits_allocated)
     photometric, frames = described.photometric, []
@@ -78,7 +78,7 @@ def _compressed(data_set: Any, syntax: str) -> bytes:
     from pydicom.encaps import encapsulate
 
     big_endian = data_set.file_meta.TransferSyntaxUID == part10.EXPLICIT_VR_BIG_ENDIAN
-    written, described = WRITTEN[syntax], _described(data_set)
+    written, described = WRITTEN[syntax], of_data_set(data_set)
     before = described.rows * described.columns * described.samples * described.bits_allocated // 8
     streams, shown = [], described.photometric
     for frame, photometric in decoded_frames_of(data_set):
@@ -122,18 +122,6 @@ def _say_it_is_lossy(data_set: Any, written: Written, ratio: float, syntax: str)
     data_set.LossyImageCompressionMethod = written.method
 
 
-def _described(data_set: Any) -> Description:
-    return Description(
-        rows=int(data_set.Rows),
-        columns=int(data_set.Columns),
-        samples=int(data_set.SamplesPerPixel),
-        bits_allocated=int(data_set.BitsAllocated),
-        bits_stored=int(data_set.BitsStored),
-        signed=bool(data_set.PixelRepresentation),
-        photometric=str(data_set.PhotometricInterpretation),
-    )
-
-
 def _saved(data_set: Any, syntax: str) -> bytes:
     from pydicom import dcmwrite
     from pydicom.uid import UID
@@ -156,7 +144,7 @@ def transcoded_frame(
 def all_frames(content: bytes, wanted_syntax: str) -> Iterator[bytes]:
     """Every frame of a Part 10 object in another syntax."""
     data_set = _read(content)
-    described = _described(data_set)
+    described = of_data_set(data_set)
     try:
         for frame, photometric in decoded_frames_of(data_set):
             yield _given(frame, described.decoded_as(photometric), wanted_syntax)
