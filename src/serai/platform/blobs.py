@@ -16,9 +16,10 @@ import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import BufferedWriter
 from pathlib import Path
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 from uuid import uuid4
 
 import obstore
@@ -27,6 +28,9 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from serai.kernel.errors import NotFound, Unavailable
 from serai.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 Digest = NewType("Digest", str)
 
@@ -37,6 +41,9 @@ UNSYNCED_UP_TO = 1 << 20
 # Longer than any upload takes; what is older was left behind by a crash.
 UNFINISHED_FOR_S = 24 * 3600
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# An object store that is gone is said to be gone, rather than waited for by every request.
+RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
+PATIENCE: ClientConfig = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(minutes=2)}
 
 
 class Blobs:
@@ -110,6 +117,17 @@ class Blobs:
         assert self._folder
         with _storage_errors():
             _sync_file_system(self._folder)
+
+    async def has(self, digest: str) -> bool:
+        """Whether the object is there; its bytes are not looked at."""
+        if self._folder:
+            return self.local(digest) is not None
+        try:
+            with _storage_errors():
+                await obstore.head_async(self._store, _key(digest))
+        except NotFound:
+            return False
+        return True
 
     async def get(self, digest: str) -> bytes:
         """The whole object; NotFound when there is none."""
@@ -203,7 +221,7 @@ def _store(folder: Path | None, address: str | None) -> ObjectStore:
     if address is None:
         return LocalStore(folder)
     try:
-        return from_url(address)
+        return from_url(address, retry_config=RETRIES, client_options=PATIENCE)
     except (BaseError, ValueError) as error:
         raise Unavailable("storage.address-malformed", address=address) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from serai.imaging.archive import letting_go
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.dataset.model_json import Attributes, first_text
@@ -49,8 +50,6 @@ ADD_INSTANCES = """INSERT INTO imaging_instance
                 %s::integer[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[],
                 %s::text[], %s::bigint[], %s::bytea[])
     ON CONFLICT DO NOTHING RETURNING uid"""
-REFERS_TO_BLOB = "SELECT true FROM imaging_instance WHERE uid = %s AND blob = %s"
-
 
 Stage = Callable[[Connection, "Sequence[Kept]", datetime], Awaitable[None]]
 
@@ -163,15 +162,12 @@ async def add_expected(connection: Connection, kept: Kept, now: datetime, stage:
     study = [kept.instance.study_uid]
     # What lies between two syncs of a pipeline is one transaction, without BEGIN's round trip.
     async with connection.pipeline():
+        await letting_go.hold(connection, [kept.blob])
         await stage(connection, [kept], now)
         await connection.execute(HOLD_STUDIES, (study,))
         await connection.execute(UNSETTLE, (study,))
         cursor = await connection.execute(ADD_INSTANCES, _columns([kept], now))
     return await cursor.fetchone() is not None
-
-
-async def refers_to_blob(connection: Connection, uid: str, blob: str) -> bool:
-    return await (await connection.execute(REFERS_TO_BLOB, (uid, blob))).fetchone() is not None
 
 
 def modalities(kept: Iterable[Kept]) -> list[str]:

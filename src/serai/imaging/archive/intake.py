@@ -11,7 +11,7 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import index, settling, staging
+from serai.imaging.archive import index, letting_go, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
@@ -137,6 +137,7 @@ class Intake:
             return False
         if added:
             self._grown.add(received.instance.study_uid)
+            await self._make_sure(put[uid])
         return added
 
     async def _judge(
@@ -183,6 +184,7 @@ class Intake:
             instance.series_uid,
         )
         if same_place and await asyncio.to_thread(received.digest) == known.blob:
+            await self._make_sure(Kept(received, known.blob))
             return True
         if same_place:
             # Sent again with other file meta information: the same data set all the same.
@@ -214,6 +216,7 @@ class Intake:
         resources = {uid: study.resource for uid, study in studies.items()}
         grown = {each.instance.study_uid for each in kept} & studies.keys()
         async with self._db.transaction() as tx:
+            await letting_go.hold(tx, (each.blob for each in kept))
             for uid in sorted({each.instance.study_uid for each in kept} - studies.keys()):
                 resources[uid] = await self._add_study(tx, _of_study(kept, uid), now)
             await staging.stage(tx, kept, now)
@@ -227,9 +230,15 @@ class Intake:
                 await audit.record(
                     tx, actor=self._actor, act="dicom.store", at=now, resource=resource
                 )
+        await asyncio.gather(*(self._make_sure(each) for each in kept))
         self._audited |= new_to_us
         self._grown |= grown
         self._accepted |= {_place(each.instance) for each in kept}
+
+    async def _make_sure(self, kept: Kept) -> None:
+        """Write again what was deleted between being written and being referred to."""
+        if not await self._blobs.has(kept.blob):
+            await self._blobs.put(kept.received.for_blob)
 
     async def _add_study(self, tx: Connection, kept: Sequence[Kept], now: datetime) -> str:
         actor = self._actor
@@ -242,9 +251,7 @@ class Intake:
     async def _forget(self, kept: Iterable[Kept]) -> None:
         """Take back blobs that no row will ever refer to."""
         for each in kept:
-            async with self._db.connection() as connection:
-                if not await index.refers_to_blob(connection, each.instance.uid, each.blob):
-                    await self._blobs.delete(each.blob)
+            await letting_go.let_go(self._db, self._blobs, each.instance.uid, each.blob)
 
 
 def _first_of_each_uid(

@@ -13,6 +13,7 @@ from serai.fhir import body
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import settling
 from serai.imaging.archive.holding import held
+from serai.imaging.archive.letting_go import let_go
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, NotFound
 from serai.kernel.ids import new_id
@@ -70,10 +71,8 @@ PUT_BACK_INSTANCES = """INSERT INTO imaging_instance
     SELECT (jsonb_populate_record(NULL::imaging_instance, w.row)).* FROM imaging_trash_row w
     WHERE w.trash = %s AND w.blob IS NOT NULL"""
 IS_THERE = "SELECT resource FROM imaging_study WHERE uid = %s"
-BLOBS_OF = "SELECT blob FROM imaging_trash_row WHERE trash = %s AND blob IS NOT NULL"
+BLOBS_OF = "SELECT uid, blob FROM imaging_trash_row WHERE trash = %s AND blob IS NOT NULL"
 DROP = "DELETE FROM imaging_trash t WHERE t.id = %(trash)s AND {mine} RETURNING t.resource"
-STILL_USED = """SELECT EXISTS (SELECT 1 FROM imaging_instance WHERE blob = %(blob)s)
-                    OR EXISTS (SELECT 1 FROM imaging_trash_row WHERE blob = %(blob)s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +161,15 @@ class Trash:
         """One deletion made final: bytes that nothing else refers to are gone."""
         mine, values = _mine(actor)
         async with db.transaction() as tx:
-            blobs = [blob for (blob,) in await (await tx.execute(BLOBS_OF, (trash,))).fetchall()]
+            blobs = await (await tx.execute(BLOBS_OF, (trash,))).fetchall()
             dropped = await (
                 await tx.execute(DROP.format(mine=mine).encode(), {"trash": trash, **values})
             ).fetchone()
             if dropped is None:
                 raise NotFound("imaging.not-in-the-trash")
             await _audit(tx, "dicom.empty-trash", dropped[0], actor, now)
-        for blob in blobs:
-            async with db.connection() as connection:
-                row = await (await connection.execute(STILL_USED, {"blob": blob})).fetchone()
-            if row is not None and not row[0]:
-                await self._blobs.delete(blob)
+        for uid, blob in blobs:
+            await let_go(db, self._blobs, uid, blob)
 
 
 async def _taken(tx: Connection, trash: str, actor: Actor) -> tuple[Any, ...]:
