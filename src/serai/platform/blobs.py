@@ -43,7 +43,6 @@ UNFINISHED_FOR_S = 24 * 3600
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # An object store that is gone is said to be gone, rather than waited for by every request.
 RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
-PATIENCE: ClientConfig = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(minutes=2)}
 
 
 class Blobs:
@@ -221,9 +220,18 @@ def _store(folder: Path | None, address: str | None) -> ObjectStore:
     if address is None:
         return LocalStore(folder)
     try:
-        return from_url(address, retry_config=RETRIES, client_options=PATIENCE)
+        return from_url(address, retry_config=RETRIES, client_options=_patience())
     except (BaseError, ValueError) as error:
         raise Unavailable("storage.address-malformed", address=address) from error
+
+
+def _patience() -> ClientConfig:
+    """Options of ours take the place of those from the environment."""
+    return {
+        "connect_timeout": timedelta(seconds=3),
+        "timeout": timedelta(minutes=2),
+        "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
+    }
 
 
 def _key(digest: str) -> str:

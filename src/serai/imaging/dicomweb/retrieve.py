@@ -116,7 +116,9 @@ async def bulk_data(request: Request) -> Response:
         value = await _value(store, row, start, length, request.path_params["path"])
         part = value[stretch.start : stretch.start + stretch.length]
         return Response(part, stretch.status, headers=headers, media_type=OCTETS)
-    content = ranges.pieces(store, row.blob, start + stretch.start, stretch.length)
+    content = await ranges.begun(
+        ranges.pieces(store, row.blob, start + stretch.start, stretch.length)
+    )
     return StreamingResponse(content, stretch.status, headers=headers, media_type=OCTETS)
 
 
@@ -154,7 +156,7 @@ async def _single(
     stretch = ranges.wanted(request, headers["ETag"], len(content) or row.size)
     headers |= stretch.headers()
     if not content:
-        stream = ranges.pieces(store, row.blob, stretch.start, stretch.length)
+        stream = await ranges.begun(ranges.pieces(store, row.blob, stretch.start, stretch.length))
         return StreamingResponse(stream, stretch.status, headers=headers, media_type=DICOM)
     part = content[stretch.start : stretch.start + stretch.length]
     return Response(part, stretch.status, headers=headers, media_type=DICOM)
@@ -172,7 +174,7 @@ async def _multipart(
         # Before the headers: a picture that does not fit the syntax is refused, not cut off.
         first = await _content(store, rows[0], syntax)
     return StreamingResponse(
-        _parts(store, rows, syntax, boundary, first),
+        await ranges.begun(_parts(store, rows, syntax, boundary, first)),
         headers=headers,
         media_type=related(DICOM, boundary),
     )
@@ -183,9 +185,10 @@ async def _parts(
 ) -> AsyncIterator[bytes]:
     for row in rows:
         if _as_stored(row, syntax) and row.size > WHOLE:
-            yield _header(boundary, row.transfer_syntax)
+            head = _header(boundary, row.transfer_syntax)
             async for chunk in store.stream(row.blob):
-                yield chunk
+                yield head + chunk
+                head = b""
         else:
             content, given = first or await _next_content(store, row, syntax)
             yield _header(boundary, given) + content
