@@ -30,10 +30,11 @@ UNSETTLE = "UPDATE imaging_study SET settled = false WHERE uid = ANY(%s) AND set
 ADD_STUDY = """INSERT INTO imaging_study
         (uid, resource, owner, issuer, patient_id, name_alphabetic, name_ideographic,
          name_phonetic, study_date, study_time, accession, modalities, instances, series,
-         settled, attributes, received_at)
+         settled, attributes, received_at, bytes)
     VALUES (%(uid)s, %(resource)s, %(owner)s, %(issuer)s, %(patient_id)s, %(alphabetic)s,
             %(ideographic)s, %(phonetic)s, %(study_date)s, %(study_time)s, %(accession)s,
-            %(modalities)s, %(instances)s, %(series)s, true, %(attributes)s, %(now)s)
+            %(modalities)s, %(instances)s, %(series)s, true, %(attributes)s, %(now)s,
+            %(bytes)s)
     ON CONFLICT (uid) DO NOTHING RETURNING uid"""
 ADD_SERIES = """INSERT INTO imaging_series (study_uid, uid, modality, number, attributes)
     SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[], %s::jsonb[])
@@ -126,6 +127,7 @@ async def add_study(
         "series": len({each.instance.series_uid for each in kept}),
         "attributes": _json(first.study),
         "now": now,
+        "bytes": sum(each.received.size for each in kept),
     }
     return await (await tx.execute(ADD_STUDY, row)).fetchone() is not None
 

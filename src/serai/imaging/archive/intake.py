@@ -15,6 +15,7 @@ from serai.imaging.archive import index, letting_go, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
+from serai.imaging.archive.quota import Room
 from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset.part10 import data_set_start
 from serai.kernel.actor import Actor
@@ -56,6 +57,7 @@ class Intake:
         self._audited: set[str] = set()
         self._grown: set[str] = set()
         self._accepted: set[tuple[str, str, PatientKey]] = set()
+        self._room = Room(actor.organisation)
 
     def ahead(self, received: Received) -> Kept | None:
         """Write a small object's file already in the thread that has it, then `keep` it."""
@@ -85,6 +87,7 @@ class Intake:
         """Settle every study that grew since the last time."""
         grown, self._grown = self._grown, set()
         await settling.settle(self._db, self._fhir, sorted(grown), now=now)
+        self._room.settled()
 
     async def _keep_distinct(
         self, received: list[Received], now: datetime, written: dict[str, Kept]
@@ -124,7 +127,9 @@ class Intake:
         self, received: Received, put: dict[str, Kept], now: datetime
     ) -> bool:
         """The usual case of a modality: the next picture of a series this intake has judged."""
-        if _place(received.instance) not in self._accepted:
+        if _place(received.instance) not in self._accepted or self._room.is_old:
+            return False
+        if not self._room.has(received.size):
             return False
         uid = received.instance.uid
         put[uid] = put.get(uid) or await self._kept(received)
@@ -136,6 +141,8 @@ class Intake:
             self._accepted.discard(_place(received.instance))
             return False
         if added:
+            self._room.take(received.size)
+            self._room.grew(received.size)
             self._grown.add(received.instance.study_uid)
             await self._make_sure(put[uid])
         return added
@@ -150,12 +157,15 @@ class Intake:
             instances = await index.known_instances(
                 connection, (each.instance.uid for each in received)
             )
+            await self._room.look(connection)
         patients = {uid: study.patient for uid, study in studies.items()}
         outcomes = []
         for each in received:
             try:
                 self._check_study(each, studies, patients)
                 already = await self._is_known(each, instances.get(each.instance.uid))
+                if not already:
+                    self._room.take(each.size)
                 patients.setdefault(each.instance.study_uid, each.instance.patient)
                 outcomes.append(Outcome(each, already=already))
             except SeraiError as error:
@@ -233,6 +243,7 @@ class Intake:
         await asyncio.gather(*(self._make_sure(each) for each in kept))
         self._audited |= new_to_us
         self._grown |= grown
+        self._room.grew(sum(e.received.size for e in kept if e.instance.study_uid in grown))
         self._accepted |= {_place(each.instance) for each in kept}
 
     async def _make_sure(self, kept: Kept) -> None:

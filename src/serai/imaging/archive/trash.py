@@ -72,6 +72,11 @@ PUT_BACK_INSTANCES = """INSERT INTO imaging_instance
     WHERE w.trash = %s AND w.blob IS NOT NULL"""
 IS_THERE = "SELECT resource FROM imaging_study WHERE uid = %s"
 BLOBS_OF = "SELECT uid, blob FROM imaging_trash_row WHERE trash = %s AND blob IS NOT NULL"
+KEPT_UNTIL = """SELECT u.until = 'infinity', to_char(u.until, 'YYYY-MM-DD') FROM (
+        SELECT max(imaging_kept_until(t.study_uid, t.owner, true,
+                                      (w.row ->> 'received_at')::timestamptz)) AS until
+        FROM imaging_trash t JOIN imaging_trash_row w ON w.trash = t.id
+        WHERE t.id = %(trash)s AND w.blob IS NOT NULL AND {mine}) AS u"""
 DROP = "DELETE FROM imaging_trash t WHERE t.id = %(trash)s AND {mine} RETURNING t.resource"
 
 
@@ -161,6 +166,7 @@ class Trash:
         """One deletion made final: bytes that nothing else refers to are gone."""
         mine, values = _mine(actor)
         async with db.transaction() as tx:
+            await _require_not_kept(tx, trash, mine, values)
             blobs = await (await tx.execute(BLOBS_OF, (trash,))).fetchall()
             dropped = await (
                 await tx.execute(DROP.format(mine=mine).encode(), {"trash": trash, **values})
@@ -170,6 +176,16 @@ class Trash:
             await _audit(tx, "dicom.empty-trash", dropped[0], actor, now)
         for uid, blob in blobs:
             await let_go(db, self._blobs, uid, blob)
+
+
+async def _require_not_kept(tx: Connection, trash: str, mine: str, values: dict[str, Any]) -> None:
+    """The database refuses too, with fewer words (0032.imaging-keeping)."""
+    statement = KEPT_UNTIL.format(mine=mine).encode()
+    row = await (await tx.execute(statement, {"trash": trash, **values})).fetchone()
+    if row and row[0]:
+        raise Conflict("imaging.held")
+    if row and row[1]:
+        raise Conflict("imaging.retained", until=row[1])
 
 
 async def _taken(tx: Connection, trash: str, actor: Actor) -> tuple[Any, ...]:
