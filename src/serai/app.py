@@ -99,7 +99,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     app.state.settings = settings
     app.state.fhir = fhir_store(settings)
     app.state.blobs = Blobs.at(settings)
-    app.state.archive = Archive(app.state.fhir, app.state.blobs)
+    app.state.archive = Archive(app.state.fhir, app.state.blobs, Blobs.cold_at(settings))
     app.state.navigation = (
         *consultation.NAVIGATION,
         *chart.NAVIGATION,

@@ -16,7 +16,7 @@ import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, NewType
@@ -64,6 +64,15 @@ class Blobs:
     @classmethod
     def at(cls, settings: Settings) -> Blobs:
         return cls(settings.home, settings.blobs)
+
+    @classmethod
+    def cold_at(cls, settings: Settings) -> Blobs | None:
+        """The place for what is seldom looked at, if there is one: a folder or a URL."""
+        place = settings.blobs_cold
+        if place is None or "://" in place:
+            return cls(settings.home, place) if place else None
+        Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(Path(place))
 
     async def put(self, data: bytes | AsyncIterable[bytes]) -> Digest:
         """Keep the bytes; putting the same bytes again changes nothing."""
@@ -152,6 +161,15 @@ class Blobs:
             found = await obstore.get_async(self._store, _key(digest))
             async for part in found.stream(min_chunk_size=CHUNK):
                 yield bytes(part)
+
+    async def listed(self, first: str) -> AsyncIterator[tuple[str, datetime]]:
+        """Every object whose name begins with these two digits, and when it was last put."""
+        with _storage_errors():
+            async for some in obstore.list(self._store, first):
+                for each in some:
+                    name = each["path"].rpartition("/")[2]
+                    if SHA256_HEX.fullmatch(name):
+                        yield name, each["last_modified"]
 
     async def delete(self, digest: str) -> None:
         """Forget the object; nothing happens when there is none.
@@ -276,6 +294,8 @@ def _holds(path: Path, digest: Digest, size: int) -> bool:
     try:
         if path.stat().st_size != size:
             return False
+        # Put anew: it is not left behind.
+        os.utime(path)
         return size > UNSYNCED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
     except FileNotFoundError:
         return False

@@ -63,7 +63,16 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         ),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
+        **{kind: partial(_keep, settings, kind, hot=blobs) for kind in ("scrub", "tier", "recall")},
     }
+
+
+async def _keep(settings: Settings, kind: str, running: Running, *, hot: Blobs) -> timedelta | None:
+    """What is done for the pictures' bytes; loaded with the first such job."""
+    module = "scrubbing" if kind == "scrub" else "tiers"
+    work = getattr(import_module(f"serai.imaging.keeping.{module}"), kind)
+    kept: timedelta | None = await work(running, hot=hot, cold=Blobs.cold_at(settings))
+    return kept
 
 
 async def _import(settings: Settings, running: Running, **given: Any) -> timedelta | None:

@@ -25,13 +25,13 @@ UNSTAGE = "DELETE FROM imaging_staged WHERE blob = %s"
 
 async def hold(tx: Connection, blobs: Iterable[str]) -> None:
     """Until the transaction ends nobody deletes these blobs; the first statement of it."""
-    await tx.execute(HOLD, (sorted({_bucket(blob) for blob in blobs}),))
+    await tx.execute(HOLD, (sorted({bucket(blob) for blob in blobs}),))
 
 
 async def let_go(db: Database, blobs: Blobs, uid: str, blob: str) -> bool:
     """Delete an instance's blob unless something refers to it, now or by the next commit."""
     async with db.transaction() as tx:
-        await tx.execute(ALONE, (_bucket(blob),))
+        await tx.execute(ALONE, (bucket(blob),))
         row = await (await tx.execute(REFERRED, {"uid": uid, "blob": blob})).fetchone()
         if row is None or row[0]:
             return False
@@ -41,5 +41,6 @@ async def let_go(db: Database, blobs: Blobs, uid: str, blob: str) -> bool:
     return True
 
 
-def _bucket(blob: str) -> int:
+def bucket(blob: str) -> int:
+    """Which of the locks stands for a blob."""
     return int(blob[:2], 16)

@@ -96,8 +96,9 @@ class Discarded:
 class Trash:
     """What was deleted; an organisation sees its own studies' only."""
 
-    def __init__(self, fhir: FhirStore, blobs: Blobs) -> None:
+    def __init__(self, fhir: FhirStore, blobs: Blobs, cold: Blobs | None = None) -> None:
         self._fhir = fhir
+        self._cold = cold
         self._blobs = blobs
 
     async def discard(
@@ -175,7 +176,8 @@ class Trash:
                 raise NotFound("imaging.not-in-the-trash")
             await _audit(tx, "dicom.empty-trash", dropped[0], actor, now)
         for uid, blob in blobs:
-            await let_go(db, self._blobs, uid, blob)
+            if await let_go(db, self._blobs, uid, blob) and self._cold:
+                await self._cold.delete(blob)
 
 
 async def _require_not_kept(tx: Connection, trash: str, mine: str, values: dict[str, Any]) -> None:

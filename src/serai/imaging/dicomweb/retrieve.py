@@ -10,6 +10,7 @@ from hashlib import blake2b
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from serai.imaging.archive.recalling import require_hot
 from serai.imaging.dataset import part10
 from serai.imaging.dataset.words import little_endian
 from serai.imaging.dicomweb import found, ranges
@@ -31,6 +32,7 @@ from serai.imaging.rendering.syntaxes import can_write
 from serai.kernel.errors import NotFound, Unsupported
 from serai.kernel.ids import new_id
 from serai.platform.blobs import Blobs
+from serai.web.authentication import require_actor
 
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
@@ -59,6 +61,10 @@ async def as_objects(request: Request, rows: Sequence[Blob], wanted: MediaRange)
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     store: Blobs = request.app.state.blobs
+    if len(rows) > 1 and request.app.state.archive.cold:
+        # A study that is partly cold would break off in the middle.
+        study = Address.of(request).study
+        await require_hot(request.app.state.db, study, actor=require_actor(request))
     if not wanted.multipart:
         return await _single(request, rows, syntax, headers)
     return await _multipart(store, rows, syntax, headers)
