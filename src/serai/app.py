@@ -23,6 +23,7 @@ from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
 from serai.imaging.archive import Archive
+from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
 from serai.network import pages as network_pages
 from serai.platform import health
@@ -84,6 +85,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *web.routes(),
             *dicomweb.routes(),
             *viewer.routes(settings),
+            *keeping.routes(),
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),

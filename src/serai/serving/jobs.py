@@ -52,6 +52,13 @@ async def _look_at_parameters(db: Database, store: FhirStore, stop: asyncio.Even
         await stopped_within(stop, OFTEN_S)
 
 
+async def _ask_for_keeping(
+    db: Database, store: FhirStore, stop: asyncio.Event, *, has_cold: bool
+) -> None:
+    scheduling = import_module("serai.imaging.keeping.scheduling")
+    await scheduling.ask_until(db, store, stop, has_cold=has_cold)
+
+
 CHORES: tuple[Chore, ...] = (bring_terminology, _look_at_parameters)
 
 
@@ -114,6 +121,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             *CHORES,
             partial(files.sweep_until, blobs),
             partial(forgetting.forget_until, settings.dead_letter_days),
+            partial(_ask_for_keeping, has_cold=settings.blobs_cold is not None),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

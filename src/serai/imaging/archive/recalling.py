@@ -46,6 +46,12 @@ async def require_hot(db: Database, study: str, *, actor: Actor) -> None:
     raise Unavailable("imaging.recalling", seconds=seconds, done=stay.done, total=stay.total)
 
 
+async def is_away(db: Database, study: str) -> bool:
+    async with db.connection() as connection:
+        row = await (await connection.execute(STAY, (study,))).fetchone()
+    return row is not None and row[0] in AWAY
+
+
 async def recall_instance(db: Database, uid: str, *, actor: Actor) -> None:
     """`require_hot` for whoever knows an instance only."""
     async with db.connection() as connection:
