@@ -58,6 +58,13 @@ class ObjectStore:
             "AWS_REGION": "us-east-1",
         }
 
+    def options(self) -> dict[str, Any]:
+        """As obstore takes them."""
+        options: dict[str, Any] = {
+            name.lower(): value for name, value in self.environment().items() if "ALLOW" not in name
+        }
+        return options | {"client_options": {"allow_http": True}}
+
     def bucket(self) -> str:
         """The address of a place nobody has used yet."""
         return f"s3://pictures/{uuid4().hex}"
@@ -80,12 +87,9 @@ class ObjectStore:
 
     def _answers(self) -> bool:
         """Its parts find each other some time after the port is open."""
-        options: dict[str, Any] = {
-            name.lower(): value for name, value in self.environment().items() if "ALLOW" not in name
-        }
-        options |= {"client_options": {"allow_http": True}, "retry_config": {"max_retries": 0}}
+        once: dict[str, Any] = {**self.options(), "retry_config": {"max_retries": 0}}
         try:
-            obstore.put(from_url("s3://pictures", **options), "ready", b"yes")
+            obstore.put(from_url("s3://pictures", **once), "ready", b"yes")
         except (BaseError, OSError):
             return False
         return True

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import obstore
 import psycopg
 import pytest
+from obstore.store import from_url
 from tests.imaging.dimse.calling import associated, send
+from tests.imaging.keeping.working import begun
 from tests.imaging.object_store import ObjectStore, object_store
 from tests.imaging.objects import a_picture, uid
 from tests.imaging.serving import Server, serving
 from tests.imaging.uploading import Client
 
+from serai.fhir.store import FhirStore
 from serai.imaging import reasons
-from serai.imaging.archive import receive
+from serai.imaging.archive import Archive, receive
 from serai.imaging.dimse import Listener
+from serai.imaging.keeping import findings, tiers
+from serai.imaging.keeping.scrubbing import scrub
+from serai.kernel.actor import serai_itself
+from serai.platform.blobs import Blobs
+from serai.platform.db import Database
 from serai.platform.settings import Settings
 
 # More than an object store takes in one request of ours, and more than is kept in memory.
 LARGE = bytes(range(256)) * 4096 * 6
+LONG_AGO = datetime(2020, 3, 1, tzinfo=UTC)
 AS_STORED = "application/dicom; transfer-syntax=*"
 
 
@@ -128,3 +139,44 @@ def test_a_store_that_is_gone_is_said_to_be_gone_and_nothing_acknowledged_is_los
     assert [got(client, each).content for each in (kept, large)] == [kept, large]
     assert client.store(*refused).status_code == 200
     assert [got(client, each).content for each in refused] == list(refused)
+
+
+async def test_a_study_goes_to_an_object_store_and_comes_back_bit_identical(
+    store: ObjectStore, db: Database, tmp_path: Path
+) -> None:
+    hot, cold = Blobs(tmp_path), Blobs(tmp_path, store.bucket())
+    same = {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}
+    contents = [a_picture(**same), a_picture(**same, PixelData=LARGE)]
+    intake = Archive(FhirStore(), hot, cold).intake(db, serai_itself)
+    outcomes = await intake.keep([receive(each) for each in contents], now=LONG_AGO)
+    await intake.finish(now=LONG_AGO)
+    blobs = [outcome.received.digest() for outcome in outcomes]
+    async with db.transaction() as tx:
+        await tiers.set_rule(tx, 30, owner="", actor=serai_itself, now=LONG_AGO)
+    await tiers.tier(await begun(db, "tier"), hot=hot, cold=cold)
+    assert [await hot.has(blob) for blob in blobs] == [False, False]
+    assert [await cold.get(blob) for blob in blobs] == contents
+    await tiers.recall(await begun(db, "recall", {"study": "1.1"}), hot=hot, cold=cold)
+    assert [await hot.get(blob) for blob in blobs] == contents
+    assert [await cold.has(blob) for blob in blobs] == [False, False]
+
+
+async def test_a_scrub_finds_what_an_object_store_has_lost_or_changed(
+    store: ObjectStore, db: Database, tmp_path: Path
+) -> None:
+    bucket = store.bucket()
+    blobs = Blobs(tmp_path, bucket)
+    lost, changed, whole = (a_picture(StudyInstanceUID=f"1.{number}") for number in range(3))
+    intake = Archive(FhirStore(), blobs).intake(db, serai_itself)
+    await intake.keep([receive(each) for each in (lost, changed, whole)], now=LONG_AGO)
+    await blobs.delete(receive(lost).digest())
+    place = receive(changed).digest()
+    at_store = from_url(f"{bucket}/{place[:2]}/{place[2:4]}", **store.options())
+    await obstore.put_async(at_store, place, changed[:-1] + b"\xff")
+    await scrub(await begun(db, "scrub"), hot=blobs, cold=None)
+    async with db.connection() as connection:
+        seen = await findings.seen(connection, actor=serai_itself)
+    assert {(each.kind, each.instance) for each in seen} == {
+        ("missing", uid(lost)),
+        ("damaged", uid(changed)),
+    }
