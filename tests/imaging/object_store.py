@@ -63,7 +63,7 @@ class ObjectStore:
         options: dict[str, Any] = {
             name.lower(): value for name, value in self.environment().items() if "ALLOW" not in name
         }
-        return options | {"client_options": {"allow_http": True}}
+        return options | {"client_options": {"allow_http": True, "timeout": "3s"}}
 
     def bucket(self) -> str:
         """The address of a place nobody has used yet."""

@@ -42,7 +42,7 @@ UNSYNCED_UP_TO = 1 << 20
 UNFINISHED_FOR_S = 24 * 3600
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # An object store that is gone is said to be gone, rather than waited for by every request.
-RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
+RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 
 
 class Blobs:
