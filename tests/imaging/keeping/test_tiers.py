@@ -170,6 +170,8 @@ async def test_a_byte_flipped_in_the_cold_is_told_and_the_others_come_back(
         await tiers.recall(await begun(db, "recall", {"study": "1.1"}), hot=hot, cold=cold)
     assert not await hot.has(blobs[0])
     assert await hot.get(blobs[1]) == contents[1]
+    with pytest.raises(Unavailable, match="damaged"):
+        await require_hot(db, "1.1", actor=COUNTY)
     async with db.connection() as connection:
         (found,) = await findings.seen(connection, actor=COUNTY)
         assert (found.blob, found.kind, found.place) == (blobs[0], "damaged", "cold")

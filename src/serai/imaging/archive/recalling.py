@@ -14,6 +14,7 @@ from serai.platform.db import Database
 AWAY = ("moving", "cold", "recalling")
 STAY = """SELECT c.state, c.done, c.total, s.resource FROM imaging_cold c
     LEFT JOIN imaging_study s ON s.uid = c.study_uid WHERE c.study_uid = %s"""
+DAMAGED = "SELECT 1 FROM imaging_finding WHERE study_uid = %s AND place = 'cold' LIMIT 1"
 STUDY_OF = "SELECT study_uid FROM imaging_instance WHERE uid = %s"
 SECONDS_FOR_EACH = 0.05
 SHORTEST_S, LONGEST_S = 5, 300
@@ -34,6 +35,9 @@ async def require_hot(db: Database, study: str, *, actor: Actor) -> None:
         row = await (await tx.execute(STAY, (study,))).fetchone()
         if row is None or row[0] not in AWAY:
             return
+        if await (await tx.execute(DAMAGED, (study,))).fetchone():
+            # What could be brought back is back; trying again each time somebody asks helps nobody.
+            raise Unavailable("imaging.damaged")
         stay = Stay(*row[:3])
         # On behalf of nobody: everybody who asks meets the same job.
         now, parameters = utc_now(), {"study": study}
