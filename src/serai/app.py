@@ -24,6 +24,7 @@ from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, ups, viewer
 from serai.imaging.archive import Archive
+from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
 from serai.network import pages as network_pages
 from serai.platform import health
@@ -67,6 +68,7 @@ def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
         *ups.routes(),
         *dicomweb.routes(),
         *viewer.routes(settings),
+        *keeping.routes(),
         *network_pages.routes(),
         *chart.routes(),
         *consultation.routes(),
@@ -108,7 +110,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     app.state.settings = settings
     app.state.fhir = fhir_store(settings)
     app.state.blobs = Blobs.at(settings)
-    app.state.archive = Archive(app.state.fhir, app.state.blobs)
+    app.state.archive = Archive(app.state.fhir, app.state.blobs, Blobs.cold_at(settings))
     app.state.navigation = (
         *consultation.NAVIGATION,
         *chart.NAVIGATION,

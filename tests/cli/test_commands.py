@@ -120,3 +120,18 @@ def test_the_commands_explain_themselves(place: Place) -> None:
         assert name in overview
     assert "--scope" in place.serai("token", "--help").stdout
     assert place.serai("no-such-command").returncode == 2
+
+
+def test_how_long_and_how_many_pictures_are_kept_is_set(place: Place) -> None:
+    shown = place.serai("archive", "quota", "county", "500")
+    assert (shown.returncode, shown.stdout) == (0, "0.0 MB used, of 500 MB\n")
+    assert place.serai("archive", "retention", "30", "--organisation", "county").returncode == 0
+    shorter = place.serai("archive", "retention", "29", "--organisation", "county")
+    assert shorter.returncode == 1
+    assert "longer, never shorter" in shorter.stderr
+    assert "queued" in place.serai("archive", "scrub").stdout
+    acts = rows(place, "SELECT act, resource FROM audit_event WHERE act LIKE 'imaging.%%'")
+    assert acts == [
+        ("imaging.quota", "Organization/county"),
+        ("imaging.retain", "Organization/county"),
+    ]

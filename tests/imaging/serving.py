@@ -78,14 +78,16 @@ def imaging_app(settings: Settings, database_url: str) -> Starlette:
     )
     app.state.settings = settings
     app.state.fhir = FhirStore()
-    app.state.blobs = Blobs(settings.home)
-    app.state.archive = Archive(app.state.fhir, app.state.blobs)
+    app.state.blobs = Blobs.at(settings)
+    app.state.archive = Archive(app.state.fhir, app.state.blobs, Blobs.cold_at(settings))
     return app
 
 
 @contextmanager
-def serving(database_url: str, home: Path) -> Iterator[Server]:
-    settings = Settings(home=home)
+def serving(
+    database_url: str, home: Path, blobs: str | None = None, cold: str | None = None
+) -> Iterator[Server]:
+    settings = Settings(home=home, blobs=blobs, blobs_cold=cold)
     config = uvicorn.Config(imaging_app(settings, database_url), log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -21,6 +21,7 @@ MODULES = {
     "token": "serai.cli.token",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",
+    "archive": "serai.cli.archive",
     "fhir": "serai.cli.fhir",
     "check": "serai.cli.check",
 }

@@ -32,6 +32,8 @@ SENTENCES = {
     "storage.unwritable": "cannot write objects: {reason}.",
     "storage.unreachable": "the object store does not answer. Check SERAI_BLOBS and its "
     "credentials.",
+    "imaging.rule-stands": "a retention rule may be made longer, never shorter.",
+    "imaging.rule-out-of-range": "the number is out of range.",
     "storage.address-malformed": "SERAI_BLOBS is not an object store's address.",
     "database.unreachable": "the database does not answer. Check SERAI_DATABASE_URL.",
     "database.newer-than-code": "the database belongs to a newer version of Serai (it knows "

@@ -50,6 +50,7 @@ FAILURES: dict[str, tuple[int, str]] = {
     "dimse.too-many-suboperations": (OUT_OF_RESOURCES, "More than 65535 objects at once"),
     "dimse.unique-key": (DOES_NOT_MATCH, "A unique key is missing or not one value"),
     "imaging.instance-differs": (DUPLICATE_INSTANCE, "SOP Instance UID in use, other content"),
+    "imaging.over-quota": (OUT_OF_RESOURCES, "The quota of the organisation is used up"),
     "imaging.study-of-another-organisation": (NOT_AUTHORISED, "Study UID of another organisation"),
     "imaging.study-of-another-patient": (DOES_NOT_MATCH, "Study UID of another patient"),
     "imaging.not-the-addressed-study": (DOES_NOT_MATCH, "Not of the study addressed"),

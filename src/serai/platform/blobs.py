@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from io import BufferedWriter
 from pathlib import Path
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 from uuid import uuid4
 
 import obstore
@@ -31,6 +32,9 @@ from serai.platform.blob_files import read, sync_file, sync_file_system, sync_fo
 from serai.platform.blob_log import LOGGED_UP_TO, BlobLog, replay
 from serai.platform.settings import Settings
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
 Digest = NewType("Digest", str)
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
@@ -40,6 +44,8 @@ UNSYNCED_UP_TO = 1 << 20
 # Longer than any upload takes; what is older was left behind by a crash.
 UNFINISHED_FOR_S = 24 * 3600
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# An object store that is gone is said to be gone, rather than waited for by every request.
+RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 
 
 class Blobs:
@@ -64,6 +70,15 @@ class Blobs:
     @classmethod
     def at(cls, settings: Settings) -> Blobs:
         return cls(settings.home, settings.blobs)
+
+    @classmethod
+    def cold_at(cls, settings: Settings) -> Blobs | None:
+        """The place for what is seldom looked at, if there is one: a folder or a URL."""
+        place = settings.blobs_cold
+        if place is None or "://" in place:
+            return cls(settings.home, place) if place else None
+        Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(Path(place))
 
     async def put(self, data: bytes | AsyncIterable[bytes]) -> Digest:
         """Keep the bytes; putting the same bytes again changes nothing."""
@@ -163,6 +178,17 @@ class Blobs:
         with storage_errors():
             sync_file_system(self._folder)
 
+    async def has(self, digest: str) -> bool:
+        """Whether the object is there; its bytes are not looked at."""
+        if self._folder:
+            return self.local(digest) is not None
+        try:
+            with storage_errors():
+                await obstore.head_async(self._store, _key(digest))
+        except NotFound:
+            return False
+        return True
+
     async def get(self, digest: str) -> bytes:
         """The whole object; NotFound when there is none."""
         if self._folder:
@@ -193,6 +219,15 @@ class Blobs:
             found = await obstore.get_async(self._store, _key(digest))
             async for part in found.stream(min_chunk_size=CHUNK):
                 yield bytes(part)
+
+    async def listed(self, first: str) -> AsyncIterator[tuple[str, datetime]]:
+        """Every object whose name begins with these two digits, and when it was last put."""
+        with storage_errors():
+            async for some in obstore.list(self._store, first):
+                for each in some:
+                    name = each["path"].rpartition("/")[2]
+                    if SHA256_HEX.fullmatch(name):
+                        yield name, each["last_modified"]
 
     async def delete(self, digest: str) -> None:
         """Forget the object; nothing happens when there is none.
@@ -265,9 +300,18 @@ def _store(folder: Path | None, address: str | None) -> ObjectStore:
     if address is None:
         return LocalStore(folder)
     try:
-        return from_url(address)
+        return from_url(address, retry_config=RETRIES, client_options=_patience())
     except (BaseError, ValueError) as error:
         raise Unavailable("storage.address-malformed", address=address) from error
+
+
+def _patience() -> ClientConfig:
+    """Options of ours take the place of those from the environment."""
+    return {
+        "connect_timeout": timedelta(seconds=3),
+        "timeout": timedelta(minutes=2),
+        "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
+    }
 
 
 def _key(digest: str) -> str:
@@ -312,6 +356,8 @@ def _holds(path: Path, digest: Digest, size: int) -> bool:
     try:
         if path.stat().st_size != size:
             return False
+        # Put anew: it is not left behind.
+        os.utime(path)
         return size > LOGGED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
     except FileNotFoundError:
         return False

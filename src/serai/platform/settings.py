@@ -21,6 +21,10 @@ class Settings(BaseSettings):
         default=None,
         description="s3://bucket/prefix for an object store; files under home when unset",
     )
+    blobs_cold: str | None = Field(
+        default=None,
+        description="Folder or s3://bucket/prefix for pictures that nobody looks at; none unset",
+    )
     host: str = Field(default="127.0.0.1", description="Address the web server listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port of the web server")
     base_url: str | None = Field(

@@ -53,6 +53,13 @@ async def _look_at_parameters(db: Database, store: FhirStore, stop: asyncio.Even
         await stopped_within(stop, OFTEN_S)
 
 
+async def _ask_for_keeping(
+    db: Database, store: FhirStore, stop: asyncio.Event, *, has_cold: bool
+) -> None:
+    scheduling = import_module("serai.imaging.keeping.scheduling")
+    await scheduling.ask_until(db, store, stop, has_cold=has_cold)
+
+
 CHORES: tuple[Chore, ...] = (bring_terminology, _look_at_parameters)
 
 
@@ -65,6 +72,7 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         "deidentify": partial(_deidentify, store=store, blobs=blobs),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
+        **{kind: partial(_keep, settings, kind, hot=blobs) for kind in ("scrub", "tier", "recall")},
     }
 
 
@@ -73,6 +81,14 @@ async def _deidentify(running: Running, **given: Any) -> timedelta | None:
     taking = import_module("serai.deidentify.projects.actions.taking")
     work: Work = partial(taking.take, **given)
     return await work(running)
+
+
+async def _keep(settings: Settings, kind: str, running: Running, *, hot: Blobs) -> timedelta | None:
+    """What is done for the pictures' bytes; loaded with the first such job."""
+    module = "scrubbing" if kind == "scrub" else "tiers"
+    work = getattr(import_module(f"serai.imaging.keeping.{module}"), kind)
+    kept: timedelta | None = await work(running, hot=hot, cold=Blobs.cold_at(settings))
+    return kept
 
 
 async def _import(settings: Settings, running: Running, **given: Any) -> timedelta | None:
@@ -116,6 +132,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             partial(forgetting.forget_until, settings.dead_letter_days),
             partial(workitems.forget_until, settings.workitem_days),
             workitems.begin_anew,
+            partial(_ask_for_keeping, has_cold=settings.blobs_cold is not None),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

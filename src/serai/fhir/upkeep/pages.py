@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "import": N_("Import"),
     "reindex": N_("Indexing anew"),
     "deidentify": N_("De-identification"),
+    "recall": N_("Fetching from cold storage"),
 }
 JOB_STATES: Mapping[str, str] = {
     "waiting": N_("Queued"),
@@ -60,6 +61,8 @@ BECAUSE: Mapping[str, str] = {
     "blob.missing": N_("A file that the job needs is not kept any more."),
     "bulk.token-revoked": N_("The access that asked for the job was revoked."),
     "fhir.scope": N_("The access that asked for the job does not cover %(type)s."),
+    "imaging.damaged": N_("Some of the study's bytes are not those that were stored."),
+    "imaging.no-cold-place": N_("No place for cold storage is set."),
     "search.too-long": N_("A filter took more than %(most)s seconds to search."),
     "search.too-many-codes": N_("A filter stands for more than %(most)s codes by now."),
     "search.unknown-parameter": N_("A filter uses %(parameter)s, which is not offered now."),

@@ -14,6 +14,7 @@ from serai.imaging.archive import imaging_study, reconciling, settling, staging
 from serai.imaging.archive.intake import Intake
 from serai.imaging.archive.reconciling import Demographics
 from serai.imaging.archive.trash import Trash
+from serai.imaging.archive.views import Views
 from serai.imaging.dataset.model_json import first_text
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, NotFound
@@ -53,10 +54,12 @@ class StudySummary:
 class Archive:
     """One per process; keeps, finds and links studies."""
 
-    def __init__(self, fhir: FhirStore, blobs: Blobs) -> None:
+    def __init__(self, fhir: FhirStore, blobs: Blobs, cold: Blobs | None = None) -> None:
         self.fhir = fhir
         self.blobs = blobs
-        self.trash = Trash(fhir, blobs)
+        self.cold = cold
+        self.trash = Trash(fhir, blobs, cold)
+        self.views = Views()
         fhir.guard("ImagingStudy", _keep_what_shows_pictures)
 
     def intake(self, db: Database, actor: Actor) -> Intake:

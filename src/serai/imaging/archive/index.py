@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from serai.imaging.archive import letting_go
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.dataset.model_json import Attributes, first_text
@@ -29,10 +30,11 @@ UNSETTLE = "UPDATE imaging_study SET settled = false WHERE uid = ANY(%s) AND set
 ADD_STUDY = """INSERT INTO imaging_study
         (uid, resource, owner, issuer, patient_id, name_alphabetic, name_ideographic,
          name_phonetic, study_date, study_time, accession, modalities, instances, series,
-         settled, attributes, received_at)
+         settled, attributes, received_at, bytes)
     VALUES (%(uid)s, %(resource)s, %(owner)s, %(issuer)s, %(patient_id)s, %(alphabetic)s,
             %(ideographic)s, %(phonetic)s, %(study_date)s, %(study_time)s, %(accession)s,
-            %(modalities)s, %(instances)s, %(series)s, true, %(attributes)s, %(now)s)
+            %(modalities)s, %(instances)s, %(series)s, true, %(attributes)s, %(now)s,
+            %(bytes)s)
     ON CONFLICT (uid) DO NOTHING RETURNING uid"""
 ADD_SERIES = """INSERT INTO imaging_series (study_uid, uid, modality, number, attributes)
     SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[], %s::jsonb[])
@@ -49,8 +51,6 @@ ADD_INSTANCES = """INSERT INTO imaging_instance
                 %s::integer[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[],
                 %s::text[], %s::bigint[], %s::bytea[])
     ON CONFLICT DO NOTHING RETURNING uid"""
-REFERS_TO_BLOB = "SELECT true FROM imaging_instance WHERE uid = %s AND blob = %s"
-
 
 Stage = Callable[[Connection, "Sequence[Kept]", datetime], Awaitable[None]]
 
@@ -127,6 +127,7 @@ async def add_study(
         "series": len({each.instance.series_uid for each in kept}),
         "attributes": _json(first.study),
         "now": now,
+        "bytes": sum(each.received.size for each in kept),
     }
     return await (await tx.execute(ADD_STUDY, row)).fetchone() is not None
 
@@ -163,15 +164,12 @@ async def add_expected(connection: Connection, kept: Kept, now: datetime, stage:
     study = [kept.instance.study_uid]
     # What lies between two syncs of a pipeline is one transaction, without BEGIN's round trip.
     async with connection.pipeline():
+        await letting_go.hold(connection, [kept.blob])
         await stage(connection, [kept], now)
         await connection.execute(HOLD_STUDIES, (study,))
         await connection.execute(UNSETTLE, (study,))
         cursor = await connection.execute(ADD_INSTANCES, _columns([kept], now))
     return await cursor.fetchone() is not None
-
-
-async def refers_to_blob(connection: Connection, uid: str, blob: str) -> bool:
-    return await (await connection.execute(REFERS_TO_BLOB, (uid, blob))).fetchone() is not None
 
 
 def modalities(kept: Iterable[Kept]) -> list[str]:

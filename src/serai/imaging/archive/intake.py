@@ -12,10 +12,11 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import index, settling, staging
+from serai.imaging.archive import index, letting_go, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
+from serai.imaging.archive.quota import Room
 from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset.part10 import data_set_start
 from serai.kernel.actor import Actor
@@ -57,6 +58,7 @@ class Intake:
         self._audited: set[str] = set()
         self._grown: set[str] = set()
         self._accepted: set[tuple[str, str, PatientKey]] = set()
+        self._room = Room(actor.organisation)
 
     def ahead(self, received: Received) -> Kept | None:
         """Keep the file of a small object, or of one summed and synced as it came, already in
@@ -100,6 +102,7 @@ class Intake:
         """Settle every study that grew since the last time."""
         grown, self._grown = self._grown, set()
         await settling.settle(self._db, self._fhir, sorted(grown), now=now)
+        self._room.settled()
 
     async def _keep_distinct(
         self, received: list[Received], now: datetime, written: dict[str, Kept]
@@ -139,7 +142,9 @@ class Intake:
         self, received: Received, put: dict[str, Kept], now: datetime
     ) -> bool:
         """The usual case of a modality: the next picture of a series this intake has judged."""
-        if _place(received.instance) not in self._accepted:
+        if _place(received.instance) not in self._accepted or self._room.is_old:
+            return False
+        if not self._room.has(received.size):
             return False
         uid = received.instance.uid
         put[uid] = put.get(uid) or await self._kept(received)
@@ -151,7 +156,10 @@ class Intake:
             self._accepted.discard(_place(received.instance))
             return False
         if added:
+            self._room.take(received.size)
+            self._room.grew(received.size)
             self._grown.add(received.instance.study_uid)
+            await self._make_sure(put[uid])
         return added
 
     async def _judge(
@@ -164,12 +172,15 @@ class Intake:
             instances = await index.known_instances(
                 connection, (each.instance.uid for each in received)
             )
+            await self._room.look(connection)
         patients = {uid: study.patient for uid, study in studies.items()}
         outcomes = []
         for each in received:
             try:
                 self._check_study(each, studies, patients)
                 already = await self._is_known(each, instances.get(each.instance.uid))
+                if not already:
+                    self._room.take(each.size)
                 patients.setdefault(each.instance.study_uid, each.instance.patient)
                 outcomes.append(Outcome(each, already=already))
             except SeraiError as error:
@@ -198,6 +209,7 @@ class Intake:
             instance.series_uid,
         )
         if same_place and await asyncio.to_thread(received.digest) == known.blob:
+            await self._make_sure(Kept(received, known.blob))
             return True
         if same_place:
             # Sent again with other file meta information: the same data set all the same.
@@ -233,6 +245,7 @@ class Intake:
         resources = {uid: study.resource for uid, study in studies.items()}
         grown = {each.instance.study_uid for each in kept} & studies.keys()
         async with self._db.transaction() as tx:
+            await letting_go.hold(tx, (each.blob for each in kept))
             for uid in sorted({each.instance.study_uid for each in kept} - studies.keys()):
                 resources[uid] = await self._add_study(tx, _of_study(kept, uid), now)
             await staging.stage(tx, kept, now)
@@ -246,9 +259,16 @@ class Intake:
                 await audit.record(
                     tx, actor=self._actor, act="dicom.store", at=now, resource=resource
                 )
+        await asyncio.gather(*(self._make_sure(each) for each in kept))
         self._audited |= new_to_us
         self._grown |= grown
+        self._room.grew(sum(e.received.size for e in kept if e.instance.study_uid in grown))
         self._accepted |= {_place(each.instance) for each in kept}
+
+    async def _make_sure(self, kept: Kept) -> None:
+        """Write again what was deleted between being written and being referred to."""
+        if not await self._blobs.has(kept.blob):
+            await self._blobs.put(kept.received.for_blob)
 
     async def _add_study(self, tx: Connection, kept: Sequence[Kept], now: datetime) -> str:
         actor = self._actor
@@ -261,9 +281,7 @@ class Intake:
     async def _forget(self, kept: Iterable[Kept]) -> None:
         """Take back blobs that no row will ever refer to."""
         for each in kept:
-            async with self._db.connection() as connection:
-                if not await index.refers_to_blob(connection, each.instance.uid, each.blob):
-                    await self._blobs.delete(each.blob)
+            await letting_go.let_go(self._db, self._blobs, each.instance.uid, each.blob)
 
 
 def _first_of_each_uid(

@@ -27,8 +27,11 @@ SERIES_OF = """SELECT s.uid, s.modality, s.number, s.attributes::text,
                        WHERE i.study_uid = s.study_uid AND i.series_uid = s.uid)
                FROM imaging_series s WHERE s.study_uid = %s
                ORDER BY s.number NULLS LAST, s.uid"""
-SETTLED = """UPDATE imaging_study SET settled = true, series = %s, instances = %s
-             WHERE uid = %s"""
+SETTLED = """UPDATE imaging_study SET settled = true, series = %(series)s,
+                 instances = %(instances)s,
+                 bytes = (SELECT coalesce(sum(size), 0) FROM imaging_instance
+                          WHERE study_uid = %(study)s)
+             WHERE uid = %(study)s"""
 UNSETTLED = """SELECT uid FROM imaging_study WHERE NOT settled AND received_at < %s
                ORDER BY received_at LIMIT 1000"""
 
@@ -84,7 +87,8 @@ async def _settle_one(tx: Connection, fhir: FhirStore, uid: str, now: datetime) 
         ).fetchall()
     ]
     facts = StudyFacts(uid, PatientKey(issuer, patient_id), orjson.loads(attributes), series)
-    await tx.execute(SETTLED, (len(series), sum(each.instances for each in series), uid))
+    instances = sum(each.instances for each in series)
+    await tx.execute(SETTLED, {"series": len(series), "instances": instances, "study": uid})
     try:
         current = await fhir.read(tx, "ImagingStudy", resource, actor=serai_itself)
     except Gone:

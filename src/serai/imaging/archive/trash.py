@@ -13,6 +13,7 @@ from serai.fhir import body
 from serai.fhir.store import FhirStore
 from serai.imaging.archive import settling
 from serai.imaging.archive.holding import held
+from serai.imaging.archive.letting_go import let_go
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, NotFound
 from serai.kernel.ids import new_id
@@ -70,11 +71,13 @@ PUT_BACK_INSTANCES = """INSERT INTO imaging_instance
     SELECT (jsonb_populate_record(NULL::imaging_instance, w.row)).* FROM imaging_trash_row w
     WHERE w.trash = %s AND w.blob IS NOT NULL"""
 IS_THERE = "SELECT resource FROM imaging_study WHERE uid = %s"
-BLOBS_OF = "SELECT blob FROM imaging_trash_row WHERE trash = %s AND blob IS NOT NULL"
+BLOBS_OF = "SELECT uid, blob FROM imaging_trash_row WHERE trash = %s AND blob IS NOT NULL"
+KEPT_UNTIL = """SELECT u.until = 'infinity', to_char(u.until, 'YYYY-MM-DD') FROM (
+        SELECT max(imaging_kept_until(t.study_uid, t.owner, true,
+                                      (w.row ->> 'received_at')::timestamptz)) AS until
+        FROM imaging_trash t JOIN imaging_trash_row w ON w.trash = t.id
+        WHERE t.id = %(trash)s AND w.blob IS NOT NULL AND {mine}) AS u"""
 DROP = "DELETE FROM imaging_trash t WHERE t.id = %(trash)s AND {mine} RETURNING t.resource"
-STILL_USED = """SELECT EXISTS (SELECT 1 FROM imaging_instance WHERE blob = %(blob)s)
-                    OR EXISTS (SELECT 1 FROM imaging_trash_row WHERE blob = %(blob)s)
-                    OR EXISTS (SELECT 1 FROM deidentify_object WHERE blob = %(blob)s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,9 @@ class Discarded:
 class Trash:
     """What was deleted; an organisation sees its own studies' only."""
 
-    def __init__(self, fhir: FhirStore, blobs: Blobs) -> None:
+    def __init__(self, fhir: FhirStore, blobs: Blobs, cold: Blobs | None = None) -> None:
         self._fhir = fhir
+        self._cold = cold
         self._blobs = blobs
 
     async def discard(
@@ -163,18 +167,27 @@ class Trash:
         """One deletion made final: bytes that nothing else refers to are gone."""
         mine, values = _mine(actor)
         async with db.transaction() as tx:
-            blobs = [blob for (blob,) in await (await tx.execute(BLOBS_OF, (trash,))).fetchall()]
+            await _require_not_kept(tx, trash, mine, values)
+            blobs = await (await tx.execute(BLOBS_OF, (trash,))).fetchall()
             dropped = await (
                 await tx.execute(DROP.format(mine=mine).encode(), {"trash": trash, **values})
             ).fetchone()
             if dropped is None:
                 raise NotFound("imaging.not-in-the-trash")
             await _audit(tx, "dicom.empty-trash", dropped[0], actor, now)
-        for blob in blobs:
-            async with db.connection() as connection:
-                row = await (await connection.execute(STILL_USED, {"blob": blob})).fetchone()
-            if row is not None and not row[0]:
-                await self._blobs.delete(blob)
+        for uid, blob in blobs:
+            if await let_go(db, self._blobs, uid, blob) and self._cold:
+                await self._cold.delete(blob)
+
+
+async def _require_not_kept(tx: Connection, trash: str, mine: str, values: dict[str, Any]) -> None:
+    """The database refuses too, with fewer words (0032.imaging-keeping)."""
+    statement = KEPT_UNTIL.format(mine=mine).encode()
+    row = await (await tx.execute(statement, {"trash": trash, **values})).fetchone()
+    if row and row[0]:
+        raise Conflict("imaging.held")
+    if row and row[1]:
+        raise Conflict("imaging.retained", until=row[1])
 
 
 async def _taken(tx: Connection, trash: str, actor: Actor) -> tuple[Any, ...]:

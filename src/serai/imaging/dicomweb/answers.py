@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.imaging import reasons
+from serai.imaging.archive.recalling import require_hot
 from serai.imaging.dicomweb.accept import acceptable, first_covering
 from serai.imaging.dicomweb.ranges import NotInRange
 from serai.kernel.actor import Actor
@@ -62,6 +63,16 @@ REASONS = {
     "auth.required": "Send a bearer token or sign in",
     "dicomweb.no-such-resource": "No such DICOMweb resource",
     "dicomweb.not-acceptable": "Only DICOM JSON is offered",
+    "imaging.held": "A legal hold keeps the study",
+    "imaging.hold-without-reason": "A hold needs a reason of at most 500 letters",
+    "imaging.no-such-hold": "There is no such hold, or it is released",
+    "imaging.rule-of-another": "The rule is for others to set",
+    "imaging.rule-out-of-range": "The number is out of range",
+    "imaging.rule-stands": "A rule may be made longer, never shorter or lifted",
+    "imaging.recalling": "The study is fetched from cold storage; ask again in some seconds",
+    "imaging.damaged": "Some of its bytes are not those that were stored",
+    "imaging.no-cold-place": "SERAI_BLOBS_COLD is not set",
+    "imaging.retained": "A retention rule keeps it until the day given",
     "imaging.not-in-the-trash": "Nothing in the trash has this id",
     "imaging.not-yours-to-change": "Only the organisation whose study it is may change it",
     "imaging.sent-again": "Some of it was sent again since it was deleted",
@@ -130,11 +141,23 @@ def answering(handler: Handler) -> Handler:
 
     async def answer(request: Request) -> Response:
         try:
-            return await handler(request)
+            return await _or_recall(request, handler)
         except SeraiError as error:
             return refusal(error, sent=request.method == "POST")
 
     return answer
+
+
+async def _or_recall(request: Request, handler: Handler) -> Response:
+    """Bytes that are not at hand may lie in the cold place, from where they are fetched."""
+    try:
+        return await handler(request)
+    except NotFound as error:
+        study = request.path_params.get("study") or request.query_params.get("studyUID")
+        if error.key != "blob.missing" or study is None:
+            raise
+        await require_hot(request.app.state.db, study, actor=require_actor(request))
+        raise
 
 
 def refusal(error: SeraiError, *, sent: bool) -> Response:
@@ -151,6 +174,8 @@ def refusal(error: SeraiError, *, sent: bool) -> Response:
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, NotInRange):
         headers["Content-Range"] = f"bytes */{error.details['size']}"
+    if "seconds" in error.details and status in (429, 503):
+        headers["Retry-After"] = str(error.details["seconds"])
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(content, default=str), status, headers, "application/json")

@@ -7,8 +7,10 @@ from typing import Any
 
 from starlette.requests import Request
 
+from serai.imaging.archive import Archive
 from serai.imaging.dicomweb.answers import may
 from serai.imaging.search.rows import visible
+from serai.kernel.clock import utc_now
 from serai.kernel.errors import NotFound
 
 # In the order a person would leaf through them.
@@ -138,6 +140,9 @@ async def _rows(
     ):
         await cursor.execute(sql.encode(), {**addressed, **values, **extra})
         rows: list[tuple[Any, ...]] = await cursor.fetchall()
+        if rows:
+            archive: Archive = request.app.state.archive
+            await archive.views.note(connection, address.study, now=utc_now())
     if not rows:
         raise NotFound("wado.nothing-there")
     return rows

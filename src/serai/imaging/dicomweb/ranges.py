@@ -67,3 +67,16 @@ async def pieces(store: Blobs, blob: str, start: int, length: int) -> AsyncItera
             return
         yield piece
         start += len(piece)
+
+
+async def begun(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same content, its first part at hand: what cannot be read at all is refused with a
+    status, before the headers promise it."""
+    first = await anext(content, b"")
+    return _with_first(first, content)
+
+
+async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in rest:
+        yield part

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from serai.imaging.archive.recalling import require_hot
 from serai.imaging.dataset import part10
 from serai.imaging.dataset.words import little_endian
 from serai.imaging.dicomweb import found, ranges
@@ -32,6 +33,7 @@ from serai.imaging.rendering.syntaxes import can_write
 from serai.kernel.errors import NotFound, Unsupported
 from serai.kernel.ids import new_id
 from serai.platform.blobs import Blobs
+from serai.web.authentication import require_actor
 
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
@@ -60,6 +62,10 @@ async def as_objects(request: Request, rows: Sequence[Blob], wanted: MediaRange)
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     store: Blobs = request.app.state.blobs
+    if len(rows) > 1 and request.app.state.archive.cold:
+        # A study that is partly cold would break off in the middle.
+        study = Address.of(request).study
+        await require_hot(request.app.state.db, study, actor=require_actor(request))
     if not wanted.multipart:
         return await _single(request, rows, syntax, headers)
     return await _multipart(store, rows, syntax, headers)
@@ -117,7 +123,9 @@ async def bulk_data(request: Request) -> Response:
         value = await _value(store, row, start, length, request.path_params["path"])
         part = value[stretch.start : stretch.start + stretch.length]
         return Response(part, stretch.status, headers=headers, media_type=OCTETS)
-    content = ranges.pieces(store, row.blob, start + stretch.start, stretch.length)
+    content = await ranges.begun(
+        ranges.pieces(store, row.blob, start + stretch.start, stretch.length)
+    )
     return StreamingResponse(content, stretch.status, headers=headers, media_type=OCTETS)
 
 
@@ -155,7 +163,7 @@ async def _single(
     stretch = ranges.wanted(request, headers["ETag"], len(content) or row.size)
     headers |= stretch.headers()
     if not content:
-        stream = ranges.pieces(store, row.blob, stretch.start, stretch.length)
+        stream = await ranges.begun(ranges.pieces(store, row.blob, stretch.start, stretch.length))
         return StreamingResponse(stream, stretch.status, headers=headers, media_type=DICOM)
     part = content[stretch.start : stretch.start + stretch.length]
     return Response(part, stretch.status, headers=headers, media_type=DICOM)
@@ -177,7 +185,7 @@ async def _multipart(
         # Before the headers: a picture that does not fit the syntax is refused, not cut off.
         first = await _content(store, rows[0], syntax)
     return StreamingResponse(
-        _parts(store, rows, syntax, boundary, first),
+        await ranges.begun(_parts(store, rows, syntax, boundary, first)),
         headers=headers,
         media_type=related(DICOM, boundary),
     )
@@ -188,9 +196,10 @@ async def _parts(
 ) -> AsyncIterator[bytes]:
     for row in rows:
         if _as_stored(row, syntax) and row.size > WHOLE:
-            yield _header(boundary, row.transfer_syntax)
+            head = _header(boundary, row.transfer_syntax)
             async for chunk in store.stream(row.blob):
-                yield chunk
+                yield head + chunk
+                head = b""
         else:
             content, given = first or await _next_content(store, row, syntax)
             yield _header(boundary, given)

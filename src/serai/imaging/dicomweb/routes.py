@@ -6,7 +6,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from serai.imaging.dicomweb import deleting, frames, patient, rendered, retrieve, stow, wado_uri
+from serai.imaging.dicomweb import (
+    deleting,
+    frames,
+    patient,
+    recalled,
+    rendered,
+    retrieve,
+    stow,
+    wado_uri,
+)
 from serai.imaging.dicomweb.answers import Handler, answering
 from serai.imaging.dicomweb.search import search
 from serai.imaging.search.keys import Level
@@ -28,6 +37,7 @@ GET: tuple[tuple[str, Handler], ...] = (
     (STUDY, retrieve.instances),
     (SERIES, retrieve.instances),
     (INSTANCE, retrieve.instances),
+    (f"{STUDY}/recall", recalled.progress),
     (f"{STUDY}/metadata", retrieve.metadata),
     (f"{SERIES}/metadata", retrieve.metadata),
     (f"{INSTANCE}/metadata", retrieve.metadata),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any, Final
 
@@ -19,7 +18,8 @@ from serai.imaging.dimse.exchange import Exchange
 from serai.imaging.search.keys import COLUMNS, Level
 from serai.imaging.search.query import Filter, Query
 from serai.imaging.search.rows import StoredObject, stored
-from serai.kernel.errors import Invalid, SeraiError
+from serai.kernel.errors import Invalid, NotFound, SeraiError
+from serai.platform.blobs import Blobs
 
 log = structlog.get_logger(__name__)
 
@@ -91,15 +91,26 @@ def _reason_against(exchange: Exchange, found: StoredObject | None, sop_class: s
 
 
 async def _is_whole(exchange: Exchange, found: StoredObject) -> bool:
-    summed = hashlib.sha256()
-    parts: AsyncIterator[bytes] = exchange.house.archive.blobs.stream(found.blob)
+    """Read where it lies, in the cold place too: what is to be kept safe need not come back."""
+    archive = exchange.house.archive
     try:
-        async for part in parts:
-            summed.update(part)
+        try:
+            summed = await _summed(archive.blobs, found.blob)
+        except NotFound:
+            if archive.cold is None:
+                raise
+            summed = await _summed(archive.cold, found.blob)
     except SeraiError:
         log.exception("imaging.blob-unreadable", blob=found.blob)
         return False
-    return summed.hexdigest() == found.blob
+    return summed == found.blob
+
+
+async def _summed(blobs: Blobs, blob: str) -> str:
+    summed = hashlib.sha256()
+    async for part in blobs.stream(blob):
+        summed.update(part)
+    return summed.hexdigest()
 
 
 def _same_association(exchange: Exchange) -> bool:

@@ -96,7 +96,7 @@ class Listener:
     def _open(self) -> None:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
-        archive = self._archive = Archive(self._fhir, Blobs(settings.home, settings.blobs))
+        archive = self._archive = Archive(self._fhir, Blobs.at(settings), Blobs.cold_at(settings))
         self._loop.run(archive.restore(self._db))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
         self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))

@@ -14,13 +14,15 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 
 from serai.imaging.archive.content import buffer_of
+from serai.imaging.archive.recalling import recall_instance
 from serai.imaging.dataset import part10
 from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.waiting import LOOK_AGAIN_S, reactor_held
 from serai.imaging.rendering.native import can_decode
 from serai.imaging.rendering.transcoding import transcoded
 from serai.imaging.search.rows import StoredObject
-from serai.kernel.errors import Unavailable, Unsupported
+from serai.kernel.actor import serai_itself
+from serai.kernel.errors import NotFound, Unavailable, Unsupported
 
 # PDUs waiting for a slow receiver; more would only fill memory.
 MAX_WAITING: Final = 32
@@ -89,13 +91,22 @@ def _data_set(house: House, found: StoredObject, syntax: str) -> Iterator[tuple[
             start = part10.data_set_start(buffer)
         yield local, start
         return
-    content = house.loop.run(house.archive.blobs.get(found.blob))
+    content = house.loop.run(_at_hand(house, found))
     if syntax != found.transfer_syntax:
         content = transcoded(content, syntax)
     with tempfile.NamedTemporaryFile() as copy:
         copy.write(content)
         copy.flush()
         yield Path(copy.name), part10.data_set_start(content)
+
+
+async def _at_hand(house: House, found: StoredObject) -> bytes:
+    """What lies in the cold place is fetched for the next time somebody asks (Unavailable)."""
+    try:
+        return await house.archive.blobs.get(found.blob)
+    except NotFound:
+        await recall_instance(house.db, found.uid, actor=serai_itself)
+        raise
 
 
 def _transmit(association: Any, request: C_STORE, context_id: int) -> None:

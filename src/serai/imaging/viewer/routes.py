@@ -11,11 +11,13 @@ import gzip
 import mimetypes
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from serai.imaging.archive.recalling import is_away
 from serai.imaging.viewer import configuration, page
 from serai.imaging.viewer.prepared import Prepared
 from serai.platform.settings import Settings
@@ -51,6 +53,9 @@ class Viewer:
         if Path(name).suffix in TYPES:
             # A script that is not there must not come back as a page.
             return PlainTextResponse("Not found\n", 404, {"Cache-Control": "no-store"})
+        away = await _or_wait(request)
+        if away is not None:
+            return away
         return await asyncio.to_thread(page.response, index)
 
     def _file(self, name: str) -> Path | None:
@@ -74,6 +79,14 @@ class Viewer:
             return FileResponse(copy, headers=headers, media_type=media_type)
         content = await asyncio.to_thread(_decompressed, copy)
         return Response(content, headers=headers, media_type=media_type)
+
+
+async def _or_wait(request: Request) -> Response | None:
+    """A study that is away is waited for on a page of its own, which asks who may see it."""
+    study = request.query_params.get("StudyInstanceUIDs", "")
+    if study and request.app.state.archive.cold and await is_away(request.app.state.db, study):
+        return RedirectResponse(f"/recall/{quote(study, safe='')}", 303)
+    return None
 
 
 def _decompressed(copy: Path) -> bytes:
