@@ -6,7 +6,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from serai.imaging.dicomweb import deleting, frames, patient, rendered, retrieve, stow, wado_uri
+from serai.imaging.dicomweb import (
+    deleting,
+    frames,
+    kinds,
+    patient,
+    rendered,
+    retrieve,
+    stow,
+    wado_uri,
+)
 from serai.imaging.dicomweb.answers import Handler, NotOffered, answering
 from serai.imaging.dicomweb.search import search
 from serai.imaging.search.keys import Level
@@ -36,7 +45,7 @@ GET: tuple[tuple[str, Handler], ...] = (
     (f"{INSTANCE}/frames/{{frames}}", frames.frames),
     (f"{INSTANCE}/frames/{{frames}}/rendered", rendered.rendered),
     (f"{INSTANCE}/frames/{{frames}}/thumbnail", rendered.thumbnail),
-    (f"{INSTANCE}/rendered", rendered.rendered),
+    (f"{INSTANCE}/rendered", kinds.instance),
     (f"{INSTANCE}/thumbnail", rendered.thumbnail),
     (f"{SERIES}/rendered", rendered.rendered),
     (f"{STUDY}/rendered", rendered.rendered),

@@ -1,0 +1,1 @@
+"""The page of one study: what it holds, read and played where no viewer is needed."""
