@@ -66,3 +66,12 @@ def page_of(server: Server, cookie: str) -> Iterator[Page]:
         page = browser.new_page(viewport={"width": 1200, "height": 750})
         sign_in(page, server, cookie)
         yield page
+
+
+def until(page: Page, expression: str) -> bool:
+    """Wait for a JavaScript expression; Playwright's own way needs what our pages forbid."""
+    for _ in range(100):
+        if page.evaluate(expression):
+            return True
+        page.wait_for_timeout(100)
+    return False

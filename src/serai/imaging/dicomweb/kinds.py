@@ -4,8 +4,10 @@ enclosed papers as PDF, video as MP4, presentation states as the picture they ma
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import orjson
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -25,6 +27,7 @@ HTML, PDF = "text/html", "application/pdf"
 OF_NO_IMAGE = frozenset({"wado.no-pixel-data", "wado.not-acceptable", rendered.IS_FILM})
 WITHOUT_PIXELS = frozenset({"accept", "charset"})
 DOCUMENT, DOCUMENT_LENGTH = "00420011", "00420015"
+STYLE = Path(classes.__file__).with_name("static") / "report.css"
 PDF_STARTS = b"%PDF-"
 # A report shows words and nothing else, whatever is written in it.
 ONLY_WORDS = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
@@ -72,7 +75,8 @@ def _require(request: Request, media_type: str) -> None:
 
 def _report(request: Request, there: Object) -> Response:
     report = content.read(orjson.loads(there.metadata))
-    page = render_text(request, "imaging/documents/report.html", report=report)
+    style = Markup("<style>{}</style>").format(Markup(STYLE.read_text()))  # noqa: S704 - ours
+    page = render_text(request, "imaging/documents/report.html", report=report, style=style)
     headers = {**CACHE, "Content-Security-Policy": ONLY_WORDS}
     return HTMLResponse(page, headers=headers)
 
