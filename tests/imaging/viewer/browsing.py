@@ -17,6 +17,14 @@ from serai.platform.auth.accounts import create_account
 from serai.platform.auth.sessions import open_session
 from serai.platform.db import Database
 
+# Software rendering: volumes need WebGL and a test machine has no graphics card. Single slices
+# are drawn faster without.
+VOLUMES = (
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+
 
 def doctor_cookie(server: Server, organisation: str, *, role: str = "doctor") -> str:
     async def open_account() -> str:
@@ -60,9 +68,9 @@ def wait_for_image(page: Page) -> int:
 
 
 @contextmanager
-def page_of(server: Server, cookie: str) -> Iterator[Page]:
+def page_of(server: Server, cookie: str, *flags: str) -> Iterator[Page]:
     """A window on the server, signed in."""
-    with launched("--disable-dev-shm-usage") as browser:
+    with launched("--disable-dev-shm-usage", *flags) as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 750})
         sign_in(page, server, cookie)
         yield page
