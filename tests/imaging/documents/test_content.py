@@ -18,7 +18,7 @@ from tests.imaging.objects import PYDICOM_FILES, a_picture
 
 from serai.imaging.archive.header import read_instance
 from serai.imaging.dataset.model_json import Attributes
-from serai.imaging.documents.content import number_of, read
+from serai.imaging.documents.content import Report, number_of, read
 from serai.imaging.documents.dose import dose_of, of_image
 
 STUDY = generate_uid()
@@ -27,6 +27,10 @@ STUDY = generate_uid()
 def stored(content: bytes) -> Attributes:
     attributes: Attributes = orjson.loads(read_instance(content).metadata)
     return attributes
+
+
+def report_of(content: bytes) -> Report:
+    return read(stored(content))
 
 
 def test_a_report_keeps_its_order_codes_units_and_references() -> None:
@@ -72,7 +76,7 @@ def test_only_a_number_is_taken_for_one(written: str, value: float | None) -> No
 
 
 def test_the_events_of_a_ct_come_to_the_stated_total() -> None:
-    dose = dose_of(stored(a_ct_dose_report(STUDY, ["210.25", "105.50"], "315.75")))
+    dose = dose_of(report_of(a_ct_dose_report(STUDY, ["210.25", "105.50"], "315.75")))
     assert [each.protocol for each in dose.events] == ["Chest 0", "Chest 1"]
     assert [each.ctdivol.value for each in dose.events if each.ctdivol] == [7.25, 7.25]
     (dlp,) = dose.sums
@@ -82,12 +86,20 @@ def test_the_events_of_a_ct_come_to_the_stated_total() -> None:
 
 
 def test_a_total_that_differs_is_said_to_differ() -> None:
-    (dlp,) = dose_of(stored(a_ct_dose_report(STUDY, ["210.25", "105.50"], "400"))).sums
+    (dlp,) = dose_of(report_of(a_ct_dose_report(STUDY, ["210.25", "105.50"], "400"))).sums
     assert dlp.agrees is False
 
 
+def test_what_was_rounded_before_it_was_written_still_agrees() -> None:
+    events = ["0.0000041", "0.0000044"]
+    (dap,) = dose_of(report_of(an_xray_dose_report(STUDY, events, "0.000009"))).sums
+    assert dap.agrees
+    (dap,) = dose_of(report_of(an_xray_dose_report(STUDY, events, "0.000012"))).sums
+    assert dap.agrees is False
+
+
 def test_two_numbers_in_one_are_shown_and_not_added() -> None:
-    dose = dose_of(stored(a_ct_dose_report(STUDY, ["100", "10.50/ 15.00"], "125.5")))
+    dose = dose_of(report_of(a_ct_dose_report(STUDY, ["100", "10.50/ 15.00"], "125.5")))
     (dlp,) = dose.sums
     assert dose.events[1].dlp
     assert dose.events[1].dlp.text == "10.50/ 15.00"
@@ -95,7 +107,7 @@ def test_two_numbers_in_one_are_shown_and_not_added() -> None:
 
 
 def test_dose_area_products_of_an_xray_room_are_added() -> None:
-    (dap,) = dose_of(stored(an_xray_dose_report(STUDY, ["0.00001", "0.00002"], "0.00003"))).sums
+    (dap,) = dose_of(report_of(an_xray_dose_report(STUDY, ["0.00001", "0.00002"], "0.00003"))).sums
     assert (dap.name, dap.unit, dap.agrees) == ("DAP", "Gy.m2", True)
 
 

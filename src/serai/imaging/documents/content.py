@@ -212,7 +212,9 @@ def _number(attributes: Attributes) -> Number:
 
 
 def _frames(attributes: Attributes) -> tuple[int, ...]:
-    return tuple(int(each) for each in _texts(attributes, FRAMES) if each.isdigit())
+    return tuple(
+        int(each) for each in _texts(attributes, FRAMES) if each.isascii() and each.isdigit()
+    )
 
 
 def _first(attributes: Attributes, sequence: str) -> Attributes:

@@ -6,21 +6,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from serai.imaging.dataset.model_json import Attributes, first_text
-from serai.imaging.documents.content import Code, Item, Number, number_of, read
+from serai.imaging.documents.content import Code, Item, Number, Report, number_of
 
 CT_TOTALS, CT_EVENT, CT_DOSE = "113811", "113819", "113829"
 CT_EVENTS_TOTAL, DLP_TOTAL, CTDIVOL, DLP = "113812", "113813", "113830", "113838"
 PHANTOM, ACQUISITION_TYPE, SSDE = "113835", "113820", "113930"
 X_TOTALS, X_EVENT, PLANE = "113702", "113706", "113764"
 DAP, DAP_TOTAL, RP, RP_TOTAL = "122130", "113722", "113738", "113725"
+AGD, AGD_TOTAL = "111631", "111637"
 FLUORO_TIME = "113730"
+DOSE_REPORT = "113701"
 EVENT_TYPE, PROTOCOL, STARTED, KVP = "113721", "125203", "111526", "113733"
-# Sums of values that were rounded before they were written.
+# What the last digits leave open; devices add up before they round.
 TOLERANCE = 0.01
-# Images: dose area product in dGy·cm² (PS3.3 §C.8.7.2), CTDIvol in mGy.
-IMAGE_DAP, IMAGE_CTDIVOL = "0018115E", "00189345"
+# Images: dose area product (PS3.3 §C.8.7.2), CTDIvol, glandular dose.
+IMAGE_DAP, IMAGE_CTDIVOL, IMAGE_AGD = "0018115E", "00189345", "00400316"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Event:
     dlp: Number | None = None
     dap: Number | None = None
     reference_point: Number | None = None
+    glandular: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,14 @@ class Sum:
     stated: float | None
     stated_text: str
     unreadable: int
+    rounding: float
 
     @property
     def agrees(self) -> bool | None:
         """None when there is nothing to compare, or an event's value is not a number."""
         if self.added is None or self.stated is None or self.unreadable:
             return None
-        return math.isclose(self.added, self.stated, rel_tol=TOLERANCE, abs_tol=1e-9)
+        return math.isclose(self.added, self.stated, rel_tol=TOLERANCE, abs_tol=self.rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,7 @@ class ImageDose:
     number: Number
 
 
-def dose_of(attributes: Attributes) -> DoseReport:
-    report = read(attributes)
+def dose_of(report: Report) -> DoseReport:
     found = list(report.root.walk())
     events = (
         *(_ct_event(each) for each in found if each.is_called(CT_EVENT)),
@@ -92,6 +96,7 @@ def dose_of(attributes: Attributes) -> DoseReport:
         _sum("DLP", [each.dlp for each in events], _stated(totals, DLP_TOTAL)),
         _sum("DAP", [each.dap for each in events], _stated(totals, DAP_TOTAL)),
         _sum("RP", [each.reference_point for each in events], _stated(totals, RP_TOTAL)),
+        _sum("AGD", [each.glandular for each in events], _stated(totals, AGD_TOTAL)),
     )
     return DoseReport(
         title=report.title,
@@ -104,7 +109,11 @@ def dose_of(attributes: Attributes) -> DoseReport:
 
 def of_image(attributes: Attributes) -> tuple[ImageDose, ...]:
     """Dose area product and CTDIvol of a picture, for those that came without a report."""
-    wanted = (("DAP", IMAGE_DAP, "dGy.cm2"), ("CTDIvol", IMAGE_CTDIVOL, "mGy"))
+    wanted = (
+        ("DAP", IMAGE_DAP, "dGy.cm2"),
+        ("CTDIvol", IMAGE_CTDIVOL, "mGy"),
+        ("AGD", IMAGE_AGD, "dGy"),
+    )
     found = []
     for name, tag, unit in wanted:
         text = first_text(attributes, tag)
@@ -137,6 +146,7 @@ def _x_event(item: Item) -> Event:
         kvp=_number(item, KVP),
         dap=_number(item, DAP),
         reference_point=_number(item, RP),
+        glandular=_number(item, AGD),
     )
 
 
@@ -160,8 +170,9 @@ def _meaning(item: Item, value: str) -> str:
 
 
 def _stated(totals: Sequence[Item], value: str) -> list[Number]:
-    """One for each plane of a biplane system; one for a CT."""
-    return [number for each in totals if (number := _number(each, value))]
+    """One for each plane of a biplane system, for each breast; one for a CT."""
+    found = (each for total in totals for each in total.walk() if each.is_called(value))
+    return [each.number for each in found if each.number and each.number.text]
 
 
 def _sum(name: str, each: Iterable[Number | None], stated: Sequence[Number]) -> Sum | None:
@@ -179,7 +190,17 @@ def _sum(name: str, each: Iterable[Number | None], stated: Sequence[Number]) -> 
         stated=total,
         stated_text=" + ".join(number.text for number in stated),
         unreadable=sum(1 for number in numbers if number.value is None),
+        rounding=math.fsum((*map(_step, stated), *(_step(each) / 2 for each in numbers))),
     )
+
+
+def _step(number: Number) -> float:
+    """One in the last digit written."""
+    try:
+        exponent = Decimal(number.text.strip()).as_tuple().exponent
+    except InvalidOperation:
+        return 0.0
+    return 10.0**exponent if isinstance(exponent, int) else 0.0
 
 
 def _added(numbers: Sequence[Number]) -> tuple[float | None, str]:

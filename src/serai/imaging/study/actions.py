@@ -15,7 +15,7 @@ from serai.imaging.archive.archive import StudySummary
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.documents import classes
 from serai.imaging.documents.content import items, read
-from serai.imaging.documents.dose import dose_of, of_image
+from serai.imaging.documents.dose import DOSE_REPORT, dose_of, of_image
 from serai.imaging.documents.selection import selection_of
 from serai.imaging.study import records
 from serai.imaging.study.model import Document, Film, Place, Presented, Prior, Series, Study
@@ -23,6 +23,7 @@ from serai.kernel.actor import Actor
 from serai.kernel.errors import SeraiError
 from serai.platform.db import Database
 
+PAPERS = (classes.ENCLOSED_PDF, classes.ENCLOSED_CDA)
 REFERENCED_SERIES = "00081115"
 
 
@@ -92,27 +93,30 @@ def _with_documents(
         if kind in classes.PRESENTATION_STATES
     ]
     found = [
-        (kind, _document(place, kind, orjson.loads(metadata)))
+        _document(place, kind, orjson.loads(metadata))
         for place, kind, metadata in documents
         if kind not in classes.PRESENTATION_STATES
     ]
-    doses = ((place, each) for place, data in exposed for each in of_image(orjson.loads(data)))
+    read_as_dose = any(each.kind in classes.DOSE or each.dose for each in found)
+    own = () if read_as_dose else exposed
     return replace(
         study,
         series=tuple(_counted(each, presented) for each in study.series),
         presented=tuple(presented),
-        selections=_of(found, lambda kind: kind == classes.KEY_OBJECTS),
-        doses=_of(found, lambda kind: kind in classes.DOSE),
-        papers=_of(found, lambda kind: kind in (classes.ENCLOSED_PDF, classes.ENCLOSED_CDA)),
-        reports=_of(found, lambda kind: kind in classes.REPORTS - classes.DOSE),
-        image_doses=tuple(doses),
+        selections=_of(found, lambda each: each.kind == classes.KEY_OBJECTS),
+        doses=_of(found, lambda each: each.kind in classes.DOSE or bool(each.dose)),
+        papers=_of(found, lambda each: each.kind in PAPERS),
+        reports=_of(
+            found, lambda each: each.kind in classes.REPORTS - classes.DOSE and not each.dose
+        ),
+        image_doses=tuple(
+            (place, each) for place, data in own for each in of_image(orjson.loads(data))
+        ),
     )
 
 
-def _of(
-    found: Iterable[tuple[str, Document]], wanted: Callable[[str], bool]
-) -> tuple[Document, ...]:
-    return tuple(document for kind, document in found if wanted(kind))
+def _of(found: Iterable[Document], wanted: Callable[[Document], bool]) -> tuple[Document, ...]:
+    return tuple(document for document in found if wanted(document))
 
 
 def _document(place: Place, kind: str, attributes: Attributes) -> Document:
@@ -120,20 +124,21 @@ def _document(place: Place, kind: str, attributes: Attributes) -> Document:
     try:
         return _read(place, kind, attributes)
     except SeraiError:
-        return Document(place, first_text(attributes, "0008103E"))
+        return Document(place, kind, first_text(attributes, "0008103E"))
 
 
 def _read(place: Place, kind: str, attributes: Attributes) -> Document:
+    named = first_text(attributes, "0008103E")
     if kind == classes.KEY_OBJECTS:
         selection = selection_of(attributes)
-        return Document(place, selection.title, selection=selection)
-    if kind in classes.DOSE:
-        dose = dose_of(attributes)
-        return Document(place, dose.title, dose=dose)
+        return Document(place, kind, selection.title, selection=selection)
     if kind in classes.REPORTS:
         report = read(attributes)
-        return Document(place, first_text(attributes, "0008103E") or report.title, report=report)
-    return Document(place, first_text(attributes, "00420010") or first_text(attributes, "0008103E"))
+        # Some devices send their dose as an enhanced report.
+        if kind in classes.DOSE or report.root.is_called(DOSE_REPORT):
+            return Document(place, kind, report.title, dose=dose_of(report))
+        return Document(place, kind, named or report.title, report=report)
+    return Document(place, kind, first_text(attributes, "00420010") or named)
 
 
 def _presented(place: Place, attributes: Attributes) -> Presented:

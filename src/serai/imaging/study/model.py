@@ -44,9 +44,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An object to be read: exactly one of the rest is there, or none when it is broken."""
+    """An object to be read, of the SOP class `kind`; at most one of the last three is there."""
 
     place: Place
+    kind: str
     title: str
     report: Report | None = None
     selection: Selection | None = None

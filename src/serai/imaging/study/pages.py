@@ -26,6 +26,7 @@ SUMS: Mapping[str, str] = {
     "DLP": N_("Dose length product (DLP)"),
     "DAP": N_("Dose area product (DAP)"),
     "RP": N_("Dose at the reference point"),
+    "AGD": N_("Average glandular dose"),
     "CTDIvol": N_("CTDIvol"),
 }
 
