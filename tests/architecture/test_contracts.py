@@ -18,6 +18,10 @@ VIOLATIONS = {
         "care/consultation/model.py",
         "import serai.care.consultation.actions",
     ),
+    "What is shown of a study knows nothing of who shows it": (
+        "imaging/documents/content.py",
+        "import serai.imaging.dicomweb",
+    ),
     "Rules and values know no database, HTTP or template": (
         "care/consultation/model.py",
         "import psycopg",
