@@ -30,6 +30,8 @@ KEPT_S = 24 * 3600
 ITEM = Struct("<HHL")
 ITEM_TAG, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 USUAL_RATE = 25.0
+# What the process needs to start; the server's secrets are none of its business.
+INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ async def _run(kind: str, stream: Path, target: Path, number: str) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env={name: os.environ[name] for name in INHERITED if name in os.environ},
     )
     try:
         code = await asyncio.wait_for(process.wait(), LONGEST_S)
