@@ -22,6 +22,10 @@ VIOLATIONS = {
         "imaging/dicomweb/routes.py",
         "import serai.imaging.ups.states",
     ),
+    "What is shown of a study knows nothing of who shows it": (
+        "imaging/documents/content.py",
+        "import serai.imaging.dicomweb",
+    ),
     "Rules and values know no database, HTTP or template": (
         "care/consultation/model.py",
         "import psycopg",

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from serai.fhir.store import FhirStore
 from serai.fhir.subscriptions.hub import Hub
-from serai.imaging import dicomweb, ups, viewer
+from serai.imaging import dicomweb, study, ups, viewer
 from serai.imaging.archive import Archive
 from serai.kernel.errors import SeraiError
 from serai.platform.auth.scopes import parse_scopes
@@ -27,6 +27,8 @@ from serai.platform.auth.tokens import issue_token
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
+from serai.web import assets
+from serai.web.application import error_handlers
 from serai.web.authentication import Authentication
 
 
@@ -72,7 +74,14 @@ def imaging_app(settings: Settings, database_url: str) -> Starlette:
         await app.state.db.close()
 
     app = Starlette(
-        routes=[*ups.routes(), *dicomweb.routes(), *viewer.routes(settings)],
+        routes=[
+            *ups.routes(),
+            *dicomweb.routes(),
+            *viewer.routes(settings),
+            *study.routes(),
+            *assets.routes(),
+        ],
+        exception_handlers=error_handlers(),
         middleware=[Middleware(ups.EventDoor), Middleware(Authentication, refuse=_refuse)],
         lifespan=lifespan,
     )

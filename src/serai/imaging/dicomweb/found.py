@@ -33,6 +33,8 @@ FRAMES = f"""SELECT i.blob, i.size, i.transfer_syntax, i.frames, i.pixels_start,
                                             FOR (%(last)s - %(first)s + 1) * 16)
              {ADDRESSED}"""  # noqa: S608 - only our own constants
 DESCRIBED = FRAMES.replace("SELECT ", "SELECT i.metadata, ", 1)
+OBJECT = f"""SELECT e.uid, i.uid, i.blob, i.size, i.transfer_syntax, i.frames, i.sop_class,
+                    i.metadata, i.pixels_start, i.pixels_length {ADDRESSED}"""
 ALL_FRAMES = 1 << 26
 
 
@@ -87,6 +89,22 @@ class Frames:
     length: int
     frame_bits: int | None
     table: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One instance with all that is kept of it; `start` and `length` are its pixel data's."""
+
+    stored: Blob
+    sop_class: str
+    metadata: bytes
+    start: int | None
+    length: int | None
+
+
+async def whole_object(request: Request, address: Address) -> Object:
+    row = (await _rows(request, OBJECT, address))[0]
+    return Object(Blob(*row[:6]), *row[6:])
 
 
 async def blobs(request: Request, address: Address | None = None) -> list[Blob]:

@@ -13,24 +13,28 @@ from starlette.responses import Response, StreamingResponse
 from serai.imaging.dicomweb import found
 from serai.imaging.dicomweb.accept import MediaRange, acceptable, first_covering
 from serai.imaging.dicomweb.answers import CACHE, not_modified
+from serai.imaging.dicomweb.films import still_of
 from serai.imaging.dicomweb.found import Address, Frames, Picture
 from serai.imaging.dicomweb.frames import frame_numbers
 from serai.imaging.dicomweb.multipart import closing, part_header
 from serai.imaging.dicomweb.retrieve import related
 from serai.imaging.dicomweb.stored import stored_frame
 from serai.imaging.rendering.wish import DEFAULT_QUALITY, FORMATS, FUNCTIONS, LINEAR, Window, Wish
+from serai.imaging.video import is_video
 from serai.kernel.errors import Malformed, NotFound, Unsupported
 from serai.kernel.ids import new_id
 from serai.platform.blobs import Blobs
 
 THUMBNAIL = (128, 128)
 MAX_SIDE = 8192
+FILM = "video/mp4"
+IS_FILM = "rendering.film"
 PARAMETERS = frozenset({"accept", "charset", "iccprofile", "quality", "viewport", "window"})
 
 
 async def rendered(request: Request) -> Response:
     """One image; of a study or series the middle one, or, as multipart, every frame."""
-    media_range, wish = _wish(request)
+    media_range, wish = wish_of(request)
     if media_range.multipart and "frames" not in request.path_params:
         return await _every_frame(request, wish)
     return await _image(request, wish, multipart=media_range.multipart)
@@ -38,7 +42,7 @@ async def rendered(request: Request) -> Response:
 
 async def thumbnail(request: Request) -> Response:
     """A small picture to choose by; of the middle instance for a study or series."""
-    media_range, wish = _wish(request)
+    media_range, wish = wish_of(request)
     if media_range.multipart:
         raise Unsupported("wado.not-acceptable", offered=sorted(FORMATS))
     return await _image(request, replace(wish, size=wish.size or THUMBNAIL), multipart=False)
@@ -53,11 +57,13 @@ async def _image(request: Request, wish: Wish, *, multipart: bool) -> Response:
 
 async def one_image(request: Request, address: Address, wish: Wish, *, multipart: bool) -> Response:
     metadata, source = await found.described_frame(request, address, wish.frame)
+    if is_video(source.transfer_syntax) and _takes_film(request):
+        raise Unsupported(IS_FILM)
     etag = f'"{source.blob[:32]}-{crc32(repr(wish).encode()):x}{"m" * multipart}"'
     headers = {**CACHE, "ETag": etag}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
-    image = await _drawn(request.app.state.blobs, metadata, source, wish)
+    image = await _drawn(request, metadata, source, wish)
     if not multipart:
         return Response(image, headers=headers, media_type=wish.media_type)
     boundary = new_id()
@@ -89,19 +95,28 @@ async def _parts(
 async def _images(
     request: Request, pictures: Sequence[Picture], wish: Wish
 ) -> AsyncIterator[bytes]:
-    store: Blobs = request.app.state.blobs
     for picture in pictures:
         for number in range(picture.frames):
             metadata, source = await found.described_frame(request, picture.address, number)
-            yield await _drawn(store, metadata, source, replace(wish, frame=number))
+            yield await _drawn(request, metadata, source, replace(wish, frame=number))
 
 
 def _middle(pictures: Sequence[Picture]) -> Address:
     return pictures[len(pictures) // 2].address
 
 
-async def _drawn(store: Blobs, metadata: bytes, source: Frames, wish: Wish) -> bytes:
+def _takes_film(request: Request) -> bool:
+    """The object itself is asked for, and a film of it would do."""
+    itself = "frames" not in request.path_params and request.url.path.endswith("/rendered")
+    return itself and first_covering(acceptable(request), FILM) is not None
+
+
+async def _drawn(request: Request, metadata: bytes, source: Frames, wish: Wish) -> bytes:
     from serai.imaging.rendering import drawing
+
+    store: Blobs = request.app.state.blobs
+    if is_video(source.transfer_syntax):
+        return await still_of(request, source, wish)
 
     if wish.frame >= source.frames:
         raise NotFound("wado.no-such-frame", frames=source.frames)
@@ -113,7 +128,8 @@ async def _drawn(store: Blobs, metadata: bytes, source: Frames, wish: Wish) -> b
     return await asyncio.to_thread(drawing.of_frame, stored, header, wish)
 
 
-def _wish(request: Request) -> tuple[MediaRange, Wish]:
+def wish_of(request: Request) -> tuple[MediaRange, Wish]:
+    """What the client asks for, and in which form."""
     wanted = first_covering(acceptable(request), *FORMATS)
     if wanted is None:
         raise Unsupported("wado.not-acceptable", offered=sorted(FORMATS))

@@ -114,13 +114,13 @@ async def bulk_data(request: Request) -> Response:
     store: Blobs = request.app.state.blobs
     if wanted[0].name == MULTIPART:
         boundary = new_id()
-        value = await _value(store, row, start, length, request.path_params["path"])
+        value = await value_of(store, row, start, length, request.path_params["path"])
         body = part_header(boundary, OCTETS, str(request.url)) + value + closing(boundary)
         return Response(body, headers=headers, media_type=related(OCTETS, boundary))
     stretch = ranges.wanted(request, etag, length)
     headers |= stretch.headers()
     if row.transfer_syntax in MOVED:
-        value = await _value(store, row, start, length, request.path_params["path"])
+        value = await value_of(store, row, start, length, request.path_params["path"])
         part = value[stretch.start : stretch.start + stretch.length]
         return Response(part, stretch.status, headers=headers, media_type=OCTETS)
     content = await ranges.begun(
@@ -243,7 +243,8 @@ def _place(row: Blob, text: str) -> tuple[int, int]:
     return start, length
 
 
-async def _value(store: Blobs, row: Blob, start: int, length: int, path: str) -> bytes:
+async def value_of(store: Blobs, row: Blob, start: int, length: int, path: str) -> bytes:
+    """The value at a place of the object, little endian, whatever syntax it is stored in."""
     if row.transfer_syntax == part10.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
         file = await asyncio.to_thread(part10.read, await store.get(row.blob))
         return bytes(file.data[start : start + length])

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from serai.imaging.dicomweb import (
     deleting,
     frames,
+    kinds,
     patient,
     recalled,
     rendered,
@@ -46,7 +47,7 @@ GET: tuple[tuple[str, Handler], ...] = (
     (f"{INSTANCE}/frames/{{frames}}", frames.frames),
     (f"{INSTANCE}/frames/{{frames}}/rendered", rendered.rendered),
     (f"{INSTANCE}/frames/{{frames}}/thumbnail", rendered.thumbnail),
-    (f"{INSTANCE}/rendered", rendered.rendered),
+    (f"{INSTANCE}/rendered", kinds.instance),
     (f"{INSTANCE}/thumbnail", rendered.thumbnail),
     (f"{SERIES}/rendered", rendered.rendered),
     (f"{STUDY}/rendered", rendered.rendered),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.imaging.dicomweb import found
+from serai.imaging.dicomweb import found, presented
 from serai.imaging.dicomweb.accept import MediaRange
 from serai.imaging.dicomweb.found import Address
 from serai.imaging.dicomweb.rendered import MAX_SIDE, one_image, window_of, within
@@ -16,7 +16,7 @@ from serai.kernel.errors import Malformed, Unsupported
 REQUIRED = ("requestType", "studyUID", "seriesUID", "objectUID")
 KNOWN = {
     *REQUIRED, "contentType", "charset", "transferSyntax", "frameNumber", "windowCenter",
-    "windowWidth", "rows", "columns", "imageQuality",
+    "windowWidth", "rows", "columns", "imageQuality", "presentationUID", "presentationSeriesUID",
 }  # fmt: skip
 
 
@@ -35,7 +35,14 @@ async def retrieve(request: Request) -> Response:
     media_type = next((known[kind] for kind in kinds if kind in known), None)
     if media_type is None:
         raise Unsupported("wado.not-acceptable", offered=[DICOM, *sorted(FORMATS)])
-    return await one_image(request, address, _wish(given, media_type), multipart=False)
+    wish = _wish(given, media_type)
+    if "presentationUID" in given:
+        series = given.get("presentationSeriesUID")
+        if not series:
+            raise Malformed("wado.parameter-missing", parameter="presentationSeriesUID")
+        state = Address(address.study, series, given["presentationUID"])
+        return await presented.named(request, address, state, wish)
+    return await one_image(request, address, wish, multipart=False)
 
 
 def _given(request: Request) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from serai.imaging.dataset.model_json import Attributes
 from serai.imaging.rendering import lookup, still
-from serai.imaging.rendering.description import Description, of_metadata
+from serai.imaging.rendering.description import Description, Frame, of_metadata
 from serai.imaging.rendering.native import UNDECODABLE, decode
 from serai.imaging.rendering.wish import Wish
 from serai.kernel.errors import Unsupported
@@ -43,3 +43,17 @@ def of_object(content: bytes, header: Header, wish: Wish) -> bytes:
         return still.as_file(lookup.looked_up(content, wish), wish)
     frame, photometric = lookup.frame_of(content, wish.frame)
     return still.as_file(still.drawn(frame, photometric, header.attributes, wish), wish)
+
+
+def pixels_of(stored: bytes, header: Header) -> Frame:
+    """One frame before any windowing: stored values, or RGB."""
+    frame, photometric = decode(stored, header.described, header.transfer_syntax)
+    return still.rgb(lookup.eight_bits(frame), photometric) if frame.ndim == 3 else frame
+
+
+def pixels_of_object(content: bytes, header: Header, wish: Wish) -> Frame:
+    """The same where the whole object is needed."""
+    if header.described.photometric == "PALETTE COLOR":
+        return lookup.looked_up(content, wish)
+    frame, photometric = lookup.frame_of(content, wish.frame)
+    return still.rgb(lookup.eight_bits(frame), photometric) if frame.ndim == 3 else frame

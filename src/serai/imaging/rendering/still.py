@@ -26,7 +26,7 @@ UP = 2
 def drawn(frame: Frame, photometric: str, attributes: Attributes, wish: Wish) -> NDArray[Any]:
     """Eight-bit grey or RGB."""
     if frame.ndim == 3:
-        return _rgb(eight_bits(frame), photometric)
+        return rgb(eight_bits(frame), photometric)
     window = wish.window or grey.window_of(attributes, wish.frame)
     scale = grey.scale_of(attributes, wish.frame)
     return grey.shown(frame, scale, window, inverted=photometric == "MONOCHROME1")
@@ -50,7 +50,8 @@ def as_file(pixels: NDArray[Any], wish: Wish) -> bytes:
     return written.getvalue()
 
 
-def _rgb(colours: NDArray[np.uint8], photometric: str) -> NDArray[Any]:
+def rgb(colours: NDArray[np.uint8], photometric: str) -> NDArray[Any]:
+    """Colours as screens have them."""
     if not photometric.startswith("YBR_FULL"):
         return colours
     return np.asarray(Image.fromarray(colours, "YCbCr").convert("RGB"))

@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import mimetypes
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +21,9 @@ from starlette.routing import BaseRoute, Route
 from serai.imaging.archive.recalling import is_away
 from serai.imaging.viewer import configuration, page
 from serai.imaging.viewer.prepared import Prepared
+from serai.kernel.actor import Actor
 from serai.platform.settings import Settings
+from serai.web.authentication import require_actor
 
 DISTRIBUTION = Path("@ohif") / "app" / "dist"
 # webpack puts 16 hexadecimal digits of the content's hash into these names.
@@ -29,6 +32,13 @@ FOREVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
 MISSING = "The image viewer is not installed: run `make setup` (npm package @ohif/app).\n"
 TYPES = {".wasm": "application/wasm", ".js": "text/javascript", ".mjs": "text/javascript"}
+
+KEEPING = Path(__file__).with_name("static") / "keeping.js"
+# Scripts of ours, in the place of the build's or beside them.
+OWN: Mapping[str, Callable[[Actor], str]] = {
+    "app-config.js": lambda actor: configuration.script(store=page.may_store(actor)),
+    "keeping.js": lambda _: KEEPING.read_text(encoding="utf-8"),
+}
 
 
 class Viewer:
@@ -44,9 +54,10 @@ class Viewer:
         if not await asyncio.to_thread(index.is_file):
             return PlainTextResponse(MISSING, 503, {"Cache-Control": "no-store"})
         name = request.path_params.get("path", "")
-        if name == "app-config.js":
-            headers = {"Cache-Control": ASK_AGAIN}
-            return Response(configuration.SCRIPT, headers=headers, media_type="text/javascript")
+        if name in OWN:
+            script = OWN[name](require_actor(request))
+            headers = {"Cache-Control": ASK_AGAIN, "Vary": "Cookie"}
+            return Response(script, headers=headers, media_type="text/javascript")
         path = await asyncio.to_thread(self._file, name)
         if path is not None:
             return await self._send(request, path, name)
@@ -56,7 +67,7 @@ class Viewer:
         away = await _or_wait(request)
         if away is not None:
             return away
-        return await asyncio.to_thread(page.response, index)
+        return await asyncio.to_thread(page.response, request, index)
 
     def _file(self, name: str) -> Path | None:
         """A file of the build; never the index, which is rewritten, nor anything outside."""

@@ -1,0 +1,1 @@
+"""What objects without pictures say: structured reports, radiation dose, key images, papers."""
