@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from serai import __version__
-from serai.care import chart, consultation
+from serai.care import chart, consultation, sharing
 from serai.fhir import upkeep
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
@@ -53,7 +53,7 @@ def api() -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(api_error_handlers()),
     )
-    for router in (network_api.router, chart.router, consultation.router):
+    for router in (network_api.router, chart.router, consultation.router, sharing.router):
         application.include_router(router)
     application.add_route("/docs", apidocs.show, methods=["GET"])
     return application
@@ -87,6 +87,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
+            *sharing.routes(settings),
             *upkeep.routes(),
             Mount("/api", app=api_app),
         ],

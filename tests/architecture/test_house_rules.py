@@ -39,7 +39,8 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "capability", ["serai.care.chart", "serai.care.consultation", "serai.fhir.upkeep"]
+    "capability",
+    ["serai.care.chart", "serai.care.consultation", "serai.care.sharing", "serai.fhir.upkeep"],
 )
 def test_capabilities_are_entered_by_their_front_door(capability: str) -> None:
     graph = grimp.build_graph("serai", cache_dir=None)
