@@ -141,5 +141,5 @@ async def _note(tx: Connection, link: Link, act: str, address: str, now: datetim
         act=f"link.{act}",
         at=now,
         resource=f"ImagingStudy/{link.resource}",
-        outcome="failure" if act == "refuse" else "success",
+        outcome="refused" if act == "refuse" else "success",
     )
