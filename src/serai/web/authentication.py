@@ -36,7 +36,7 @@ ANONYMOUS = frozenset(
     {"/signin", "/language", "/healthz", "/readyz", "/fhir/metadata", "/favicon.ico"}
 )
 # What is under the last is for whoever holds a link, and checked there.
-ANONYMOUS_UNDER = ("/static/", "/shared/")
+ANONYMOUS_UNDER = ("/static/", "/link/")
 ENGINES = ("/fhir", "/dicomweb")
 NOT_PAGES = (*ENGINES, "/api")
 

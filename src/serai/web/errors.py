@@ -38,7 +38,7 @@ from serai.web.rendering import render, wants_fragment
 log = structlog.get_logger()
 
 # Addresses below it hold the secret of a link, which no log may know.
-NOT_LOGGED = "/shared"
+NOT_LOGGED = "/link"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class House:
             sent = {"purpose": "patient", "days": "7", "options": list(options), **fields}
             answer = client.post(f"/studies/{study}/links", data={"_csrf": secret[1], **sent})
         assert answer.status_code == 200, answer.text
-        address = re.search(r'value="(http[^"]+/shared/[^"]+)"', answer.text)
+        address = re.search(r'value="(http[^"]+/link/[^"]+)"', answer.text)
         passcode = re.search(r'id="passcode">(\d{6})<', answer.text)
         assert address
         return unescape(address[1]).removeprefix(self.url), passcode[1] if passcode else ""

@@ -12,7 +12,7 @@ import pydicom
 from tests.care.sharing.serving import OTHER, STUDY, House, pictures
 
 JSON = {"Accept": "application/dicom+json"}
-WEB = "/shared/dicomweb"
+WEB = "/link/dicomweb"
 INSTANCE = f"{WEB}/studies/{STUDY}/series/{STUDY}.1/instances/{STUDY}.1.1"
 SECRETS = ("zhang", "张", "4711", "19580402", "qingshan", "zhao")
 
@@ -61,10 +61,10 @@ def test_links_that_never_were_or_have_ended_answer_alike(county: House) -> None
         assert county.revoke() == 2
         for client in (watching, interrupted):
             assert client.get(f"{WEB}/studies", headers=JSON).status_code == 404
-            assert client.get("/shared/viewer/viewer").status_code == 404
+            assert client.get("/link/viewer/viewer").status_code == 404
     answers = set()
     with county.somebody() as client:
-        for path in (used_up, expired, revoked, "/shared/s" + "A" * 43, "/shared/x"):
+        for path in (used_up, expired, revoked, "/link/s" + "A" * 43, "/link/x"):
             for answer in (client.get(path), client.post(path, data={"passcode": "123456"})):
                 answers.add((answer.status_code, answer.text.replace(path, "")))
     assert {status for status, _ in answers} == {404}
@@ -74,7 +74,7 @@ def test_links_that_never_were_or_have_ended_answer_alike(county: House) -> None
 def test_a_used_up_link_goes_on_for_whoever_is_looking(county: House) -> None:
     path, _ = county.make(STUDY, most_views="1")
     with opened(county, path) as client, county.somebody() as late:
-        assert client.get(path).headers["Location"].startswith("/shared/opened/")
+        assert client.get(path).headers["Location"].startswith("/link/opened/")
         assert client.get(f"{WEB}/studies", headers=JSON).status_code == 200
         assert late.get(path).status_code == 404
 

@@ -57,7 +57,7 @@ def test_somebody_with_the_passcode_sees_the_picture_until_the_link_is_revoked(
         phone.wait_for_timeout(1100)
         phone.fill("[name=passcode]", passcode)
         phone.locator("main button").click()
-        phone.wait_for_url("**/shared/opened/*")
+        phone.wait_for_url("**/link/opened/*")
         keep(phone, "sharing-study")
         assert phone.evaluate("document.documentElement.scrollWidth") <= 360
         phone.set_viewport_size({"width": 1000, "height": 700})

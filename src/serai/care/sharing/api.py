@@ -113,7 +113,7 @@ async def links(request: Request, study: Uid) -> list[LinkOut]:
 async def make(request: Request, study: Uid, body: LinkIn) -> MadeOut:
     actor = require_actor(request)
     made = await actions.make(_sharing(request), study, body.wanted(), actor=actor, now=utc_now())
-    address = f"{request.app.state.settings.public_url}/shared/{made.secret}"
+    address = f"{request.app.state.settings.public_url}/link/{made.secret}"
     return MadeOut(id=made.id, address=address, passcode=made.passcode)
 
 

@@ -13,6 +13,7 @@ from serai.imaging.media.contents import Contents, File
 from serai.imaging.media.disc import mastered
 from serai.imaging.media.readme import readme
 from serai.imaging.media.zipped import zipped
+from serai.kernel.errors import TooLarge
 from serai.kernel.ids import new_id
 from serai.platform.blobs import Blobs
 
@@ -20,6 +21,8 @@ ZIP = "application/zip"
 DISC = "application/vnd.efi.iso"
 DIRECTORY, README = "DICOMDIR", "README.TXT"
 CHUNK = 1 << 20
+# ISO 9660 keeps the size of a file in 32 bits.
+LARGEST = (1 << 32) - 1
 NOT_KEPT = {"Cache-Control": "private, no-store"}
 
 
@@ -31,6 +34,8 @@ def zip_answer(contents: Contents, blobs: Blobs, origin: str, now: datetime) -> 
 
 async def disc_answer(contents: Contents, blobs: Blobs, origin: str, now: datetime) -> Response:
     """The disc image: mastered in a file, as the format wants its sizes first, then streamed."""
+    if any(file.size > LARGEST for file in contents.files):
+        raise TooLarge("media.too-large-for-disc")
     spool = blobs.unfinished(f"disc-{new_id()}")
     image = spool.with_name(f"{spool.name}.iso")
     made: list[Path] = []

@@ -19,8 +19,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route(f"{one}/links/{{link}}/revoke", making.revoke, methods=["POST"]),
         *guests.routes(),
         *viewer.routes(settings, visiting.VIEWER, guests.ROOT, visiting.admit),
-        Route("/shared/opened/{link}", visiting.study),
-        Route("/shared/opened/{link}/study.zip", visiting.download),
-        Route("/shared/{secret}", visiting.show),
-        Route("/shared/{secret}", visiting.enter, methods=["POST"]),
+        Route("/link/opened/{link}", visiting.study),
+        Route("/link/opened/{link}/study.zip", visiting.download),
+        Route("/link/{secret}", visiting.show),
+        Route("/link/{secret}", visiting.enter, methods=["POST"]),
     ]

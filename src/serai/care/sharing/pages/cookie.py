@@ -8,7 +8,7 @@ from starlette.responses import Response
 from serai.care.sharing.model import VISIT
 
 COOKIE = "serai_visit"
-UNDER = "/shared"
+UNDER = "/link"
 
 
 def browser_of(request: Request) -> str:
@@ -20,7 +20,7 @@ def address_of(request: Request) -> str:
 
 
 def put(response: Response, request: Request, secret: str) -> None:
-    """Sent only to what is under /shared, and readable by no script."""
+    """Sent only to what is under /link, and readable by no script."""
     response.set_cookie(
         COOKIE,
         secret,

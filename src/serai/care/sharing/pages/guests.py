@@ -1,4 +1,4 @@
-"""DICOMweb under /shared/dicomweb for a browser that has opened a link: that study, read only.
+"""DICOMweb under /link/dicomweb for a browser that has opened a link: that study, read only.
 
 The handlers are those of /dicomweb; the actor they meet sees one study. Where the link hides the
 patient, only what is listed here is answered, each with the patient taken out.
@@ -35,7 +35,7 @@ from serai.kernel.errors import Forbidden, NotFound, Unsupported
 from serai.kernel.ids import new_id
 from serai.web.authentication import Signed, signed
 
-ROOT = "/shared/dicomweb"
+ROOT = "/link/dicomweb"
 LEVELS = ("/studies", "/series", "/instances")
 EVERY_METHOD = ["GET", "POST", "PUT", "DELETE"]
 UNCHANGED = ("/frames/{frames}", "/rendered", "/thumbnail", "/pixeldata")
@@ -129,7 +129,7 @@ def _hidden_form(path: str) -> HiddenHandler:
 
 
 async def _refused(_: Guest, __: Handler) -> Response:
-    raise NotFound("wado.nothing-there")
+    raise NotFound("sharing.no-such-link")
 
 
 async def _json(guest: Guest, handler: Handler) -> Response:
@@ -165,7 +165,7 @@ async def _bulk_data(guest: Guest, handler: Handler) -> Response:
     path = request.path_params
     wanted = f'/bulkdata/{path["place"]}/{path["path"]}"'
     if wanted.encode() not in shown:
-        raise NotFound("wado.no-such-bulk-data")
+        raise NotFound("sharing.no-such-link")
     return await handler(request)
 
 
@@ -174,14 +174,14 @@ async def _objects(guest: Guest, _: Handler) -> Response:
     request, hiding = guest.request, await guest.hiding()
     wanted = first_covering(acceptable(request), retrieve.DICOM, media.ZIP)
     if wanted is None:
-        raise Unsupported("wado.not-acceptable", offered=[retrieve.DICOM])
+        raise Unsupported("sharing.only-dicom", offered=[retrieve.DICOM])
     if wanted[1] == media.ZIP:
         return await archive(guest.sharing, guest.link, request)
     contents, files = await _files(request, hiding)
     blobs = request.app.state.blobs
     if not wanted[0].multipart:
         if len(files) > 1:
-            raise Unsupported("wado.one-part-for-many", instances=len(files))
+            raise Unsupported("sharing.one-part-for-many", instances=len(files))
         pieces = contents.pieces(blobs, files[0])
         return StreamingResponse(pieces, media_type=retrieve.DICOM, headers=NOT_KEPT)
     boundary = new_id()
@@ -220,7 +220,7 @@ async def _files(request: Request, hiding: Hiding) -> tuple[Contents, list[File]
         if not hiding.withholds(classes.get(row.instance, ""))
     ]
     if not files:
-        raise NotFound("wado.nothing-there")
+        raise NotFound("sharing.no-such-link")
     return Contents(files=files, hiding=hiding), files
 
 
@@ -229,7 +229,7 @@ async def _require_not_withheld(guest: Guest) -> None:
     async with guest.sharing.db.connection() as c:
         classes = await store.sop_classes(c, path["study"], path["instance"])
     if any(hiding.withholds(kept_as) for kept_as in classes.values()):
-        raise NotFound("wado.nothing-there")
+        raise NotFound("sharing.no-such-link")
 
 
 def _harmless(guest: Guest) -> Request | None:

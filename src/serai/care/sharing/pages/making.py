@@ -22,7 +22,7 @@ OPTIONS = ("hides_name", "passcode", "download")
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, Form.blank(purpose="patient", days="7", options=["passcode"]))
+    return await _page(request, _usual())
 
 
 async def make(request: Request) -> Response:
@@ -34,7 +34,7 @@ async def make(request: Request) -> Response:
         return await _page(request, form, status=422)
     study = request.path_params["study"]
     made = await actions.make(_sharing(request), study, wanted, actor=actor, now=utc_now())
-    return await _page(request, Form.blank(purpose="patient", days="7"), made=made)
+    return await _page(request, _usual(), made=made)
 
 
 async def revoke(request: Request) -> Response:
@@ -51,7 +51,7 @@ async def _page(
     actor = require_staff(request, *CLINICIANS)
     study = request.path_params["study"]
     overview = await actions.overview(_sharing(request), study, actor=actor)
-    address = f"{_origin(request)}/shared/{made.secret}" if made else ""
+    address = f"{_origin(request)}/link/{made.secret}" if made else ""
     return render(
         request,
         "care/sharing/links.html",
@@ -71,6 +71,10 @@ async def _page(
         event_of=EVENTS,
         ended=(State.REVOKED, State.EXPIRED),
     )
+
+
+def _usual() -> Form:
+    return Form.blank(purpose="patient", days="7", options=["passcode"])
 
 
 def _wanted(form: Form) -> Wanted | None:

@@ -18,7 +18,7 @@ from serai.web import wording
 from serai.web.forms import Form, parse_form
 from serai.web.rendering import render
 
-VIEWER = "/shared/viewer"
+VIEWER = "/link/viewer"
 # The secret is in the address: no other page, no search engine and no cache learns it.
 SILENT = {
     "Referrer-Policy": "no-referrer",
@@ -32,7 +32,7 @@ async def show(request: Request) -> Response:
     sharing, secret, now = _sharing(request), request.path_params["secret"], utc_now()
     before = await actions.opened_before(sharing, secret, browser_of(request), now=now)
     if before:
-        return _silent(RedirectResponse(f"/shared/opened/{before.id}", status_code=303))
+        return _silent(RedirectResponse(f"/link/opened/{before.id}", status_code=303))
     link = await actions.look(sharing, secret, now=now)
     return await _door(request, link, Form.blank())
 
@@ -52,7 +52,7 @@ async def enter(request: Request) -> Response:
     except (Forbidden, RateLimited) as refusal:
         link = await actions.look(sharing, secret, now=now)
         return await _door(request, link, form, refusal)
-    response = RedirectResponse(f"/shared/opened/{link.id}", status_code=303)
+    response = RedirectResponse(f"/link/opened/{link.id}", status_code=303)
     cookie.put(response, request, browser)
     return _silent(response)
 

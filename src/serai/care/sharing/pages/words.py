@@ -44,6 +44,11 @@ wording.add(
         "sharing.lasts": N_("A link lasts at most %(days)s days."),
         "sharing.most-views": N_("A link can be opened at most %(most)s times."),
         "sharing.not-a-number": N_("Please enter a number, or nothing."),
+        "sharing.only-dicom": N_("The images are given as DICOM files only."),
+        "sharing.one-part-for-many": N_("Several images cannot come as one file."),
+        "media.too-large-for-disc": N_(
+            "An image is larger than a disc image can hold; take the zip archive."
+        ),
         "sharing.revoked": N_("The link is revoked."),
     }
 )
