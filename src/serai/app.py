@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
 from serai import __version__
-from serai.care import chart, consultation
+from serai.care import chart, consultation, sharing
 from serai.deidentify import projects as deidentification
 from serai.fhir import upkeep
 from serai.fhir.http import FhirDoor
@@ -55,7 +55,13 @@ def api() -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(api_error_handlers()),
     )
-    for router in (network_api.router, chart.router, consultation.router, deidentification.router):
+    for router in (
+        network_api.router,
+        chart.router,
+        consultation.router,
+        sharing.router,
+        deidentification.router,
+    ):
         application.include_router(router)
     application.add_route("/docs", apidocs.show, methods=["GET"])
     return application
@@ -73,6 +79,7 @@ def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
         *network_pages.routes(),
         *chart.routes(),
         *consultation.routes(),
+        *sharing.routes(settings),
         *deidentification.routes(),
         *upkeep.routes(),
         Mount("/api", app=api_app),

@@ -43,6 +43,7 @@ def test_every_module_says_what_it_is_for() -> None:
     [
         "serai.care.chart",
         "serai.care.consultation",
+        "serai.care.sharing",
         "serai.deidentify.projects",
         "serai.fhir.upkeep",
     ],

@@ -4,7 +4,8 @@ or page what the actor may not read.
 A row is visible to a system-wide actor; to everybody when its type describes the network
 itself rather than a person's care; to the organisation that authored it; to the custodian of
 every patient it is about; and to an organisation it is shared with while the reason is open.
-What is not visible is not there: 404, never 403.
+What is not visible is not there: 404, never 403. Who holds a link to one resource sees what the
+organisation that gave it sees of that resource, and changes nothing.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ _VISIBLE = f"""({{r}}.type IN ({_SHARED_LIST})
     OR ({_CUSTODIAN})
     OR {_SHARED_WITH})"""
 
+_ONLY = "{r}.type = %(only_type)s AND {r}.id = %(only_id)s AND {visible}"
+
 # Sharing is for reading. An organisation changes what it authored, what is about its own
 # patients, and itself; the network's own entries only where it made them.
 _CHANGEABLE = f"""({{r}}.owner = %(visible_to)s
@@ -59,11 +62,17 @@ _CHANGEABLE = f"""({{r}}.owner = %(visible_to)s
 
 def clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
     """SQL condition and its named parameters: rows of `alias` the actor may see."""
-    return _for(actor, _VISIBLE, alias)
+    visible, values = _for(actor, _VISIBLE, alias)
+    if actor.only is None:
+        return visible, values
+    names = {"only_type": actor.only[0], "only_id": actor.only[1]}
+    return _ONLY.format(r=alias, visible=visible), {**values, **names}
 
 
 def change_clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
     """SQL condition: rows of `alias` the actor may also change."""
+    if actor.only is not None:
+        return "FALSE", {}
     return _for(actor, _CHANGEABLE, alias)
 
 

@@ -18,6 +18,7 @@ class Kind(StrEnum):
 class Actor:
     """`organisation` and `practitioner` are logical FHIR ids; `scopes` SMART v2 strings.
 
+    `only` is the type and id of the one resource that somebody with a link to it may see.
     Somebody without an organisation is system-wide only as machine or system;
     staff without one see nothing.
     """
@@ -29,6 +30,7 @@ class Actor:
     organisation: str | None = None
     practitioner: str | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
+    only: tuple[str, str] | None = None
 
     @property
     def system_wide(self) -> bool:

@@ -2,7 +2,7 @@
 
 FHIR and DICOMweb refuse in their own formats, so their requests are let through without an actor
 and `require_actor` raises there; everything else that is not allowed stops here, except the
-sign-in page, health, static files and the CapabilityStatement.
+sign-in page, health, static files, links to a study and the CapabilityStatement.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ ZONE_COOKIE = "serai_zone"
 ANONYMOUS = frozenset(
     {"/signin", "/language", "/healthz", "/readyz", "/fhir/metadata", "/favicon.ico"}
 )
-ANONYMOUS_UNDER = ("/static/",)
+# What is under the last is for whoever holds a link, and checked there.
+ANONYMOUS_UNDER = ("/static/", "/link/")
 ENGINES = ("/fhir", "/dicomweb")
 NOT_PAGES = (*ENGINES, "/api")
 

@@ -37,6 +37,9 @@ from serai.web.rendering import render, wants_fragment
 
 log = structlog.get_logger()
 
+# Addresses below it hold the secret of a link, which no log may know.
+NOT_LOGGED = "/link"
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -134,7 +137,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 async def _on_crash(request: Request, error: Exception) -> Response:
     """A 500 tells a reference and no detail; the log has the rest under the same reference."""
     reference = new_id()[-12:]
-    log.error("web.crashed", reference=reference, path=request.url.path, exc_info=error)
+    path = NOT_LOGGED if under(request.url.path, (NOT_LOGGED,)) else request.url.path
+    log.error("web.crashed", reference=reference, path=path, exc_info=error)
     with reading_as(signed(request).reader):
         title, text = gettext(CRASHED[0]), gettext(CRASHED[1])
     # Starlette answers crashes outside of every middleware.

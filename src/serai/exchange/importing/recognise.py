@@ -8,11 +8,16 @@ from enum import StrEnum
 # Enough for the preamble of a Part 10 file and for the first words of JSON.
 HEAD = 64 * 1024
 PREAMBLE = 128
+# The first volume descriptor of ISO 9660 stands in the seventeenth sector.
+DISC_MARK, DISC_MARK_AT = b"CD001", 16 * 2048 + 1
 UTF8_BOM = b"\xef\xbb\xbf"
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 GZIP_START = b"\x1f\x8b\x08"
-# What file managers leave behind; nobody meant to import it.
-LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
+# What file managers leave behind and what lies beside the pictures on a disc; nobody meant to
+# import it.
+LITTER = frozenset(
+    {".ds_store", "thumbs.db", "desktop.ini", "__macosx", "autorun.inf", "readme.txt"}
+)
 
 
 class Form(StrEnum):
@@ -22,6 +27,7 @@ class Form(StrEnum):
     NDJSON = "ndjson"
     ZIP = "zip"
     GZIP = "gzip"
+    DISC = "disc"
     EMPTY = "empty"
     UNKNOWN = "unknown"
 
@@ -36,6 +42,8 @@ def recognise(head: bytes) -> Form:
         return Form.GZIP
     if head[PREAMBLE : PREAMBLE + 4] == b"DICM":
         return Form.DICOMDIR if b"1.2.840.10008.1.3.10" in head[: PREAMBLE + 512] else Form.DICOM
+    if head.startswith(DISC_MARK, DISC_MARK_AT):
+        return Form.DISC
     text = head.removeprefix(UTF8_BOM).lstrip()
     if text.startswith(b"{"):
         return Form.NDJSON if _one_object_per_line(text, len(head) < HEAD) else Form.JSON

@@ -1,4 +1,4 @@
-"""Every file of a folder, of a zip, or of zips within: where it is and how to read it.
+"""Every file of a folder, a disc image, a zip, or of zips within: where it is, how to read it.
 
 Nothing is ever unpacked under a name from the archive, so a hostile path has nowhere to go.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, cast
 
-from serai.exchange.importing import limits
+from serai.exchange.importing import discs, limits
 from serai.exchange.importing.recognise import HEAD, Form, is_litter, recognise
 from serai.kernel.errors import Malformed, NotFound, SeraiError, TooLarge, Unsupported
 
@@ -133,6 +133,9 @@ def _expanded(source: Source, stack: ExitStack, unpacking: _Unpacking) -> Iterat
     if source.form is Form.GZIP and source.error is None:
         yield _recognised(_unzipped(source))
         return
+    if source.form is Form.DISC and source.path and source.error is None:
+        yield from _of_image(source, source.path)
+        return
     if source.form is not Form.ZIP or source.error is not None:
         yield source
         return
@@ -147,6 +150,20 @@ def _expanded(source: Source, stack: ExitStack, unpacking: _Unpacking) -> Iterat
     for member in members:
         yield from _expanded(_member(archive, member, source.place), stack, unpacking)
     unpacking.depth -= 1
+
+
+def _of_image(source: Source, image: Path) -> Iterator[Source]:
+    """The files of a disc image, none of which is unpacked further."""
+    try:
+        with reading():
+            members = discs.members(image)
+    except SeraiError as error:
+        yield replace(source, error=error)
+        return
+    for member in members:
+        if not is_litter(member.name):
+            place = f"{source.place}!{member.name}"
+            yield _recognised(Source(place, member.size, Form.UNKNOWN, member.open))
 
 
 def _unzipped(source: Source) -> Source:

@@ -220,6 +220,7 @@ def not_modified(request: Request, etag: str) -> bool:
 
 def dicomweb_root(request: Request) -> str:
     """The public address of the service, for Retrieve URLs and bulk data."""
-    settings = request.app.state.settings
+    settings, scope = request.app.state.settings, request.scope
     base = settings.base_url or str(request.base_url)
-    return f"{base.rstrip('/')}/dicomweb"
+    mounted = scope["root_path"].removeprefix(scope.get("app_root_path", ""))
+    return f"{base.rstrip('/')}{mounted}"

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from serai.imaging import media
 from serai.imaging.archive.recalling import require_hot
 from serai.imaging.dataset import part10
 from serai.imaging.dataset.words import little_endian
@@ -20,6 +21,7 @@ from serai.imaging.dicomweb.answers import (
     COMPRESS_FROM,
     DICOM_JSON,
     dicomweb_root,
+    may,
     not_modified,
     require_json,
 )
@@ -30,6 +32,7 @@ from serai.imaging.dicomweb.ready import Answer, Ready
 from serai.imaging.dicomweb.stored import vr_at
 from serai.imaging.rendering.native import can_decode
 from serai.imaging.rendering.syntaxes import can_write
+from serai.kernel.clock import utc_now
 from serai.kernel.errors import NotFound, Unsupported
 from serai.kernel.ids import new_id
 from serai.platform.blobs import Blobs
@@ -46,11 +49,22 @@ MOVED = (part10.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, part10.EXPLICIT_VR_BIG_ENDIA
 
 
 async def instances(request: Request) -> Response:
-    """Study, series or instance as Part 10 files."""
-    wanted = first_covering(acceptable(request), DICOM)
+    """Study, series or instance as Part 10 files; a study also as a zip archive."""
+    archived = (media.ZIP,) if "series" not in request.path_params else ()
+    wanted = first_covering(acceptable(request), DICOM, *archived)
     if wanted is None:
-        raise Unsupported("wado.not-acceptable", offered=[DICOM])
+        raise Unsupported("wado.not-acceptable", offered=[DICOM, *archived])
+    if wanted[1] == media.ZIP:
+        return await as_archive(request)
     return await as_objects(request, await found.blobs(request), wanted[0])
+
+
+async def as_archive(request: Request) -> Response:
+    """The study as it would lie on a disc (PS3.18 §10.4.1, application/zip)."""
+    actor, state, now = may(request, "r"), request.app.state, utc_now()
+    study = Address.of(request).study
+    contents = await media.gathered(state.db, [study], actor=actor, now=now)
+    return media.zip_answer(contents, state.blobs, dicomweb_root(request), now)
 
 
 async def as_objects(request: Request, rows: Sequence[Blob], wanted: MediaRange) -> Response:

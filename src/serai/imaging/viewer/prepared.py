@@ -17,9 +17,10 @@ FROM_BYTES = 1400
 LEVEL = 6
 # Where webpack looks for the rest of the build, and where style sheets look for fonts.
 AT_ROOT = {
-    ".js": (b'__webpack_require__.p = "/";', b'__webpack_require__.p = "/viewer/";'),
-    ".css": (b"url(/", b"url(/viewer/"),
+    ".js": (b'__webpack_require__.p = "/', b'";'),
+    ".css": (b"url(/", b""),
 }
+VIEWER = "/viewer/"
 # Part of the copies' names: another number makes new ones.
 FORMAT = 1
 
@@ -27,8 +28,10 @@ FORMAT = 1
 class Prepared:
     """A folder of gzip copies; each is made by whoever asks first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = VIEWER) -> None:
+        """`address` is where the build is served, slashes at both ends."""
         self._folder = folder
+        self._address = address.removeprefix("/").encode()
         self._making: dict[Path, asyncio.Task[None]] = {}
 
     async def of(self, path: Path, name: str) -> Path | None:
@@ -46,16 +49,17 @@ class Prepared:
     async def _make(self, path: Path, copy: Path) -> None:
         making = self._making.get(copy)
         if making is None:
-            making = asyncio.ensure_future(asyncio.to_thread(_make, path, copy))
+            making = asyncio.ensure_future(asyncio.to_thread(_make, path, copy, self._address))
             making.add_done_callback(lambda _: self._making.pop(copy, None))
             self._making[copy] = making
         await asyncio.shield(making)
 
 
-def _make(path: Path, copy: Path) -> None:
+def _make(path: Path, copy: Path, address: bytes) -> None:
     content = path.read_bytes()
     if path.suffix in AT_ROOT:
-        content = content.replace(*AT_ROOT[path.suffix])
+        before, after = AT_ROOT[path.suffix]
+        content = content.replace(before + after, before + address + after)
     copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = copy.with_name(f"{copy.name}.{new_id()}")
     try:
