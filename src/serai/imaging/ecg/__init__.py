@@ -1,0 +1,1 @@
+"""Electrocardiograms: read from every form, drawn to scale, measured, with what the device said."""
