@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,33 @@ INTERVALS = {
 }
 LEAD_CODE = re.compile(r"^(?:2:|5\.6\.3-9-)(\d+)$")
 LEAD_WORD = re.compile(r"^(?:lead\s+)?(I{1,3}|aV[RLF]|V\d{1,2}R?|[XYZ])\b", re.IGNORECASE)
+# Where an object of ours keeps the file it was made from (PS3.5 §7.8).
+PRIVATE_GROUP, PRIVATE_CREATOR = 0x0099, "SERAI ECG ORIGINAL"
+SUFFIX_ELEMENT, CONTENT_ELEMENT, LENGTH_ELEMENT = 0x01, 0x02, 0x03
 # A Holter of a day has this many samples a channel at most; more is not an electrocardiogram.
 MOST_SAMPLES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The file that a recording was made from."""
+
+    suffix: str
+    content: bytes
+
+
+def original(content: bytes) -> Original | None:
+    """What `object_of` put beside the waveform; None for an object that came as DICOM."""
+    from pydicom import dcmread
+
+    data_set = dcmread(BytesIO(content))
+    try:
+        block = data_set.private_block(PRIVATE_GROUP, PRIVATE_CREATOR)
+    except KeyError:
+        return None
+    length = int(block[LENGTH_ELEMENT].value)
+    value = bytes(block[CONTENT_ELEMENT].value)[:length]
+    return Original(str(block[SUFFIX_ELEMENT].value), value)
 
 
 def read(content: bytes) -> Ecg:

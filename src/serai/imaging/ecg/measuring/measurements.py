@@ -42,7 +42,6 @@ class Why(StrEnum):
     DIFFER = "methods-differ"
     NOT_FOUND = "not-found"
     TOO_FEW = "too-few-beats"
-    IRREGULAR = "irregular"
 
 
 @dataclass(frozen=True, slots=True)
