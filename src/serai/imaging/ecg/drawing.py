@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from markupsafe import Markup, escape
+from numpy.typing import NDArray
 
 from serai.imaging.ecg.model import Samples
 from serai.imaging.ecg.sheet import MM, PULSE_S, Cell, Sheet
@@ -92,14 +93,22 @@ def _pulse(sheet: Sheet, base: int) -> str:
 
 def _trace(sheet: Sheet, cell: Cell, base: int) -> str:
     first, last = round(cell.begin * sheet.rate), round(cell.end * sheet.rate)
-    place, value = _thinned(cell.lead.samples[first:last], sheet.rate)
-    if not len(value):
-        return f"M{round(_x(sheet, cell.begin))} {base}"
-    seconds = cell.begin + place / sheet.rate
-    x = np.rint([_x(sheet, second) for second in seconds]).astype(int)
-    y = np.rint(base - value * sheet.style.gain * MM / 1000).astype(int)
-    steps = np.column_stack([np.diff(x), np.diff(y)])
-    return f"M{x[0]} {y[0]}l" + " ".join(f"{dx} {dy}" for dx, dy in steps.tolist())
+    samples = cell.lead.samples[first:last]
+    drawn = []
+    for start, stop in _runs(np.isfinite(samples)):
+        place, value = _thinned(samples[start:stop], sheet.rate)
+        seconds = cell.begin + (place + start) / sheet.rate
+        x = np.rint(_x(sheet, 0.0) + seconds * sheet.style.speed * MM).astype(int)
+        y = np.rint(base - value * sheet.style.gain * MM / 1000).astype(int)
+        steps = np.column_stack([np.diff(x), np.diff(y)])
+        drawn.append(f"M{x[0]} {y[0]}l" + " ".join(f"{dx} {dy}" for dx, dy in steps.tolist()))
+    return "".join(drawn)
+
+
+def _runs(there: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where the lead was recorded: a gap is left white, not drawn as a line."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(int)))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist() if stop - start > 1]
 
 
 def _thinned(samples: Samples, rate: float) -> tuple[Samples, Samples]:

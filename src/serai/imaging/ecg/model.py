@@ -108,6 +108,8 @@ class Ecg:
     device: Device = field(default_factory=Device)
     # The device's own average beat, when it sent one.
     median: Sequence[Lead] = ()
+    # Microvolts of the device's smallest step.
+    resolution: float = 1.0
 
     @property
     def length(self) -> int:

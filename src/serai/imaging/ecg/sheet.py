@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from serai.imaging.ecg.measuring.signal import passed, without
 from serai.imaging.ecg.model import LIMB, STANDARD, Ecg, Lead, Samples
 
@@ -146,10 +148,13 @@ def _cells(style: Style, leads: Mapping[str, Lead], length: float) -> Iterator[C
 
 
 def _filtered(samples: Samples, rate: float, filters: frozenset[str]) -> Samples:
+    gaps = ~np.isfinite(samples)
+    samples = np.where(gaps, 0.0, samples)
     above, below = 0.5 * ("baseline" in filters), 40.0 * ("muscle" in filters)
     if above or below:
         samples = passed(samples, rate, above=above, below=below)
     for name, mains in (("mains50", 50.0), ("mains60", 60.0)):
         if name in filters:
             samples = without(samples, rate, mains)
+    samples[gaps] = np.nan
     return samples

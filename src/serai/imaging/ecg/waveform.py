@@ -44,7 +44,7 @@ FORMATS = {
     (32, "SL"): "<i4",
 }
 MICROVOLTS = {"uV": 1.0, "µV": 1.0, "UV": 1.0, "mV": 1e3, "MV": 1e3, "V": 1e6, "nV": 1e-3}
-# SCP-ECG (EN 1064) and MDC (PS3.16 CID 3687 and its like) codes of global measurements.
+# SCP-ECG (EN 1064) and MDC (PS3.16 CID 3228, 3229, 3689) codes of global measurements.
 INTERVALS = {
     "5.10.2.1-3": Interval.RR,
     "5.10.2.5-1": Interval.RATE,
@@ -56,13 +56,19 @@ INTERVALS = {
     "5.10.3-11": Interval.P_AXIS,
     "5.10.3-13": Interval.QRS_AXIS,
     "5.10.3-15": Interval.T_AXIS,
+    "2:16184": Interval.P,
     "2:15872": Interval.PR,
     "2:16156": Interval.QRS,
     "2:16160": Interval.QT,
     "2:16164": Interval.QTC,
     "2:16168": Interval.RR,
+    "2:16000": Interval.RR,
+    "2:16128": Interval.P_AXIS,
+    "2:16132": Interval.QRS_AXIS,
+    "2:16136": Interval.T_AXIS,
     "2:16770": Interval.RATE,
 }
+AXES = frozenset(code for code, name in INTERVALS.items() if name.endswith("-axis"))
 LEAD_CODE = re.compile(r"^(?:2:|5\.6\.3-9-)(\d+)$")
 LEAD_WORD = re.compile(r"^(?:lead\s+)?(I{1,3}|aV[RLF]|V\d{1,2}R?|[XYZ])\b", re.IGNORECASE)
 # Where an object of ours keeps the file it was made from (PS3.5 §7.8).
@@ -176,7 +182,7 @@ def _microvolts(raw: Any, channel: Dataset, padding: int | None) -> Samples:
         raise Malformed("ecg.unit", unit=unit[:16])
     values = raw.astype(np.float64)
     if padding is not None:
-        values[raw == padding] = 0.0
+        values[raw == padding] = np.nan
     baseline = float(channel.get("ChannelBaseline") or 0.0)
     return np.asarray(values * scale * MICROVOLTS[unit] + baseline * MICROVOLTS[unit])
 
@@ -210,7 +216,7 @@ def _said(data_set: Dataset, rate: float) -> Said:
             statements.append(text)
         elif value is not None and code in INTERVALS:
             # A device that could not measure writes 0 or a number that no interval has.
-            if 0 < abs(value) < 20_000:
+            if 0 < value < 20_000 or (code in AXES and -180 <= value <= 180):
                 intervals.setdefault(INTERVALS[code], value)
         elif value is not None and name:
             others.append(Noted(name, f"{value:g}", _unit(each)))
