@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serai.imaging.dataset.tolerance import pass_values_on
 from serai.imaging.ecg.model import CODES_OF_LEADS, Ecg, Interval, Lead
 from serai.imaging.ecg.waveform import (
     AMBULATORY,
@@ -198,5 +199,6 @@ def _part10(data_set: Dataset) -> bytes:
     data_set.file_meta.ImplementationClassUID = _uid("", "serai ecg")
     data_set.file_meta.ImplementationVersionName = "SERAI"
     written = BytesIO()
+    pass_values_on()
     data_set.save_as(written, enforce_file_format=True)
     return written.getvalue()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serai.imaging.dataset.tolerance import pass_values_on
 from serai.imaging.ecg.model import (
     LEAD_CODES,
     Device,
@@ -103,8 +104,9 @@ def original(content: bytes) -> Original | None:
 def read(content: bytes) -> Ecg:
     """The recording in a Part 10 file; Malformed when there is none that can be drawn."""
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
+    pass_values_on()
     try:
         data_set = dcmread(BytesIO(content))
         groups = list(data_set.get("WaveformSequence") or [])
@@ -112,8 +114,8 @@ def read(content: bytes) -> Ecg:
     except Malformed:
         raise
     except (
-        InvalidDicomError, AttributeError, KeyError, TypeError, ValueError, IndexError, EOFError,
-        OverflowError, struct.error, NotImplementedError,
+        InvalidDicomError, AttributeError, TypeError, ValueError, LookupError, OSError, EOFError,
+        ArithmeticError, NotImplementedError, RecursionError, struct.error, BytesLengthException,
     ) as error:  # fmt: skip
         raise Malformed("ecg.unreadable-waveform") from error
 
