@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from io import BytesIO
 
+import httpx
 import psycopg
 import pydicom
 import pytest
@@ -58,7 +59,7 @@ def test_the_page_tells_what_the_device_said_and_what_serai_measures(site: Site)
         assert paper.content.startswith(b"%PDF")
         for query in ("gain=7", "layout=4x3", "filtre=muscle", "start=-1", "filter=all"):
             assert doctor.get(f"/ecg/{study}?{query}").status_code == 400, query
-    with site.client("county-zh", "zh") as doctor:
+    with site.client("township", "zh") as doctor:
         # Somebody of another organisation learns no more than that there is nothing.
         assert doctor.get(f"/ecg/{study}").status_code == 404
         assert doctor.get("/ecg/1.2.3").status_code == 404
@@ -87,10 +88,10 @@ def test_an_earlier_ecg_of_the_same_patient_stands_beside_it(site: Site) -> None
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_calipers_measure_in_millimetres_by_mouse_and_keyboard(site: Site) -> None:
     site.keep(WAVEFORM)
-    address = f"{site.url}/ecg/{placed(WAVEFORM)[0]}"
+    address, secret = f"{site.url}/ecg/{placed(WAVEFORM)[0]}", site.cookie("county")
     with launched() as browser:
         page = browser.new_page(viewport={"width": 1300, "height": 900}, locale="en")
-        cookie = {"name": "serai_session", "value": site.cookie("county"), "url": site.url}
+        cookie = {"name": "serai_session", "value": secret, "url": site.url}
         page.context.add_cookies([cookie])  # type: ignore[list-item]
         said: list[str] = []
         page.on("console", lambda told: said.append(told.text))
@@ -140,8 +141,6 @@ def drag_big_boxes(page: Page, count: int) -> None:
 
 
 def test_only_staff_sees_the_page(site: Site) -> None:
-    import httpx
-
     answer = httpx.get(f"{site.url}/ecg/1.2.3")
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/signin")
