@@ -25,7 +25,7 @@ def a_square(microvolts: float, begin: float, end: float) -> Ecg:
     return Ecg((Lead("II", pulse),), RATE)
 
 
-def trace(svg: str) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def trace(svg: str) -> tuple[np.ndarray, np.ndarray]:
     """Millimetres from the left and from the top of the last trace drawn."""
     path = re.findall(r'class="ecg-trace" d="M(\d+) (\d+)l([^"]+)"', svg)[-1]
     steps = np.array([int(n) for n in path[2].split()]).reshape(-1, 2)
@@ -116,7 +116,7 @@ def test_the_printed_grid_measures_millimetres(tmp_path: Path) -> None:
     assert (len(small), len(big)) == (made.width_mm, made.width_mm // 5)
 
 
-def grid_steps(svg: str) -> list[np.ndarray]:  # type: ignore[type-arg]
+def grid_steps(svg: str) -> list[np.ndarray]:
     """Millimetres between the upright lines of the two grids, as the PDF draws them."""
     steps = []
     for path in re.findall(r"<path[^>]+stroke:rgb\((?:9[0-9]|100)[^>]+>", svg):
