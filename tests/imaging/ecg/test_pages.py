@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from contextlib import suppress
 from io import BytesIO
 
 import httpx
@@ -37,6 +39,15 @@ def renumbered(content: bytes, number: str, day: str) -> bytes:
     return written.getvalue()
 
 
+def plain(pdf: bytes) -> bytes:
+    """The document with its compressed parts opened."""
+    found = [pdf]
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
+        with suppress(zlib.error):
+            found.append(zlib.decompress(stream))
+    return b"\n".join(found)
+
+
 def test_the_page_tells_what_the_device_said_and_what_serai_measures(site: Site) -> None:
     outcomes = site.keep(WAVEFORM, kept("example.scp"))
     assert [one.error for one in outcomes] == [None, None]
@@ -57,6 +68,10 @@ def test_the_page_tells_what_the_device_said_and_what_serai_measures(site: Site)
         assert original.content == kept("example.scp")
         paper = doctor.get(f"/ecg/{study}/{instance}/print?layout=6x2&speed=50")
         assert paper.content.startswith(b"%PDF")
+        # Ten seconds at 50 mm/s are two sheets of A4 on its side, then the numbers.
+        sizes = re.findall(rb"/MediaBox ?\[ ?0 0 (\d+)[\d.]* (\d+)", plain(paper.content))
+        assert set(sizes) == {(b"841", b"595")}
+        assert len(sizes) == 3
         for query in ("gain=7", "layout=4x3", "filtre=muscle", "start=-1", "filter=all"):
             assert doctor.get(f"/ecg/{study}?{query}").status_code == 400, query
     with site.client("township", "zh") as doctor:
