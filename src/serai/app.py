@@ -22,7 +22,7 @@ from serai.fhir.subscriptions.guarding import register_guards as register_subscr
 from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
-from serai.imaging import dicomweb, study, ups, viewer
+from serai.imaging import dicomweb, ecg, study, ups, viewer
 from serai.imaging.archive import Archive
 from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
@@ -75,6 +75,7 @@ def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
         *dicomweb.routes(),
         *viewer.routes(settings),
         *study.routes(),
+        *ecg.routes(),
         *keeping.routes(),
         *network_pages.routes(),
         *chart.routes(),

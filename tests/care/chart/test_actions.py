@@ -23,6 +23,7 @@ from tests.care.hospitals import (
     an_observation,
     put,
 )
+from tests.imaging.ecg.samples import kept
 
 from serai.care.chart import actions
 from serai.care.chart.actions import Charts
@@ -284,3 +285,19 @@ async def test_a_chart_is_not_there_for_others(charts: Charts) -> None:
     made = await register(charts)
     with pytest.raises(SeraiError):
         await actions.open_chart(charts, made, None, 1, actor=TOWNSHIP_DOCTOR)
+
+
+async def test_an_ecg_file_is_attached_like_a_picture(charts: Charts) -> None:
+    made = await register(charts)
+    content = kept("example.scp")
+    attached = await actions.attach_pictures(
+        charts,
+        made,
+        [a_file("ecg.scp", content), a_file("cut.scp", content[:900])],
+        actor=COUNTY_DOCTOR,
+        now=NOON,
+    )
+    assert (attached.kept, len(attached.studies)) == (1, 1)
+    assert [file.key for file in attached.refused] == ["ecg.damaged"]
+    chart = await actions.open_chart(charts, made, None, 1, actor=COUNTY_DOCTOR)
+    assert [study.modalities for study in chart.studies] == [("ECG",)]

@@ -20,7 +20,8 @@ from serai.exchange.importing.door import Door
 from serai.exchange.importing.ledger import Counts, File, Refusal, Step
 from serai.exchange.importing.sources import CHUNK, Source, reading
 from serai.exchange.importing.texts import reason
-from serai.imaging.archive import Intake, Outcome, Received, receive
+from serai.imaging.archive import Intake, Outcome, Received
+from serai.imaging.ecg import receive
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import SeraiError, TooLarge, Unavailable
 

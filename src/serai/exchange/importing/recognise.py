@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 
+from serai.imaging.ecg import is_ecg
+
 # Enough for the preamble of a Part 10 file and for the first words of JSON.
 HEAD = 64 * 1024
 PREAMBLE = 128
@@ -23,6 +25,7 @@ LITTER = frozenset(
 class Form(StrEnum):
     DICOM = "dicom"
     DICOMDIR = "dicomdir"
+    ECG = "ecg"
     JSON = "json"
     NDJSON = "ndjson"
     ZIP = "zip"
@@ -44,6 +47,8 @@ def recognise(head: bytes) -> Form:
         return Form.DICOMDIR if b"1.2.840.10008.1.3.10" in head[: PREAMBLE + 512] else Form.DICOM
     if head.startswith(DISC_MARK, DISC_MARK_AT):
         return Form.DISC
+    if is_ecg(head):
+        return Form.ECG
     text = head.removeprefix(UTF8_BOM).lstrip()
     if text.startswith(b"{"):
         return Form.NDJSON if _one_object_per_line(text, len(head) < HEAD) else Form.JSON

@@ -31,6 +31,7 @@ from serai.platform.db import Database
 from serai.web.languages import N_, gettext
 
 FHIR_FORMS = (Form.JSON, Form.NDJSON)
+PICTURE_FORMS = (Form.DICOM, Form.ECG)
 WORTH_ANALYSING = 1000
 ANALYSE = "ANALYZE fhir_resource, fhir_string, fhir_date, fhir_quantity"
 # An index of the other files of a disc; it holds nothing of its own.
@@ -115,7 +116,7 @@ def _importer(organisation: str | None) -> Actor:
 async def _import_all(door: Door, found: Sequence[Source]) -> None:
     """Records before pictures, so that pictures find the patients they show."""
     records = [one for one in found if one.error is None and one.form in FHIR_FORMS]
-    pictures = [one for one in found if one.error is None and one.form is Form.DICOM]
+    pictures = [one for one in found if one.error is None and one.form in PICTURE_FORMS]
     for source in found:
         if error := _unwanted(source):
             door.tally.saw(Progress())

@@ -14,8 +14,9 @@ from typing import BinaryIO, Protocol
 from serai.care.chart import records
 from serai.care.chart.actions.registering import Charts
 from serai.care.chart.model import Attached, Doubt, OnPictures, Person, RefusedFile
-from serai.imaging.archive import Intake, Received, receive
+from serai.imaging.archive import Intake, Received
 from serai.imaging.dataset.model_json import first_text
+from serai.imaging.ecg import receive
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, Forbidden, Malformed, SeraiError
 
