@@ -21,7 +21,7 @@ from serai.fhir.subscriptions.guarding import register_guards as register_subscr
 from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
-from serai.imaging import dicomweb, viewer
+from serai.imaging import dicomweb, light, viewer
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
 from serai.network import pages as network_pages
@@ -84,6 +84,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *web.routes(),
             *dicomweb.routes(),
             *viewer.routes(settings),
+            *light.routes(),
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
