@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext
-from pydicom.uid import generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import BasicTextSRStorage, generate_uid
 from tests.chromium import served
-from tests.imaging.objects import a_picture
+from tests.imaging.objects import a_picture, as_part10
 
 from serai.app import create_app
 from serai.fhir.store import FhirStore
@@ -95,7 +97,10 @@ class House:
 @contextmanager
 def house(database_url: str, home: Path, contents: Sequence[bytes]) -> Iterator[House]:
     settings = Settings(home=home)
-    cookies = asyncio.run(_filled(settings, database_url, contents))
+    # A thread of its own: a browser at work keeps a loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        filled = _filled(settings, database_url, contents)
+        cookies = pool.submit(asyncio.run, filled).result()
     with served(create_app(settings, database_url)) as address:
         yield House(address, home, cookies)
 
@@ -129,3 +134,40 @@ async def _session(db: Database, organisation: str) -> str:
         )
         secret, _ = await open_session(tx, account.id, utc_now())
     return secret
+
+
+FILM = generate_uid()
+
+
+def a_film(frames: int = 12) -> bytes:
+    """A clip in colour, each frame brighter than the one before, at 20 frames a second."""
+    pixels = b"".join(bytes([20 * number]) * (16 * 16 * 3) for number in range(frames))
+    return a_picture(
+        StudyInstanceUID=STUDY,
+        SeriesInstanceUID=FILM,
+        PatientName="Li^Wei=李^伟",
+        Modality="US",
+        SeriesNumber=3,
+        SeriesDescription="Heart",
+        Rows=16,
+        Columns=16,
+        SamplesPerPixel=3,
+        PlanarConfiguration=0,
+        PhotometricInterpretation="RGB",
+        NumberOfFrames=frames,
+        FrameTime=50,
+        PixelData=pixels,
+    )
+
+
+def a_report() -> bytes:
+    data_set = Dataset()
+    data_set.SOPClassUID = BasicTextSRStorage
+    data_set.SOPInstanceUID = generate_uid()
+    data_set.StudyInstanceUID = STUDY
+    data_set.SeriesInstanceUID = generate_uid()
+    data_set.PatientID = "P1"
+    data_set.PatientName = "Li^Wei=李^伟"
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    data_set.Modality = "SR"
+    return as_part10(data_set)

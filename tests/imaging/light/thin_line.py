@@ -23,8 +23,7 @@ from serai.platform.postgres import Cluster
 
 ROOT = Path(__file__).parents[3]
 LINE_BITS, LATENCY_MS = 256_000, 400
-QUALITY = "() => document.getElementById('shown').dataset.quality"
-SHOWN = "wanted => wanted.includes(document.getElementById('shown').dataset.quality)"
+SHOWN = "wanted => wanted.includes(document.getElementById('shown')?.dataset.quality)"
 
 
 @dataclass(frozen=True, slots=True)

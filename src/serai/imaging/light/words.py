@@ -30,7 +30,6 @@ FOR_SCRIPTS = {
     "bone": N_("Bone"),
     "brain": N_("Brain"),
     "liver": N_("Liver"),
-    "contrast": N_("Strong contrast"),
     "nothing": N_("This study has no images that can be shown here."),
     "cannot": N_("This image cannot be drawn."),
 }

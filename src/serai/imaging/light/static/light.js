@@ -28,7 +28,7 @@ function open(chosen) {
   shownWindow = series.windows[0] ?? null;
   screen.reset();
   screen.lines = [];
-  pictures = new Pictures(document.body.dataset.study, series, outline.version, arrived, told);
+  pictures = new Pictures(document.body.dataset.study, series, outline.version, at, arrived, told);
   part("place").max = series.frames - 1;
   part("preset").replaceChildren(...presets().map(([text], index) => new Option(text, index)));
   for (const row of document.querySelectorAll("#series-list button")) {
@@ -72,8 +72,8 @@ function draw() {
   screen.at = at;
   screen.show(picture, shownWindow, series, series.spacing);
   const { study } = outline;
-  part("who").textContent = [...new Set(study.name), study.id, study.born].filter(Boolean).join("\n");
-  part("what").textContent = [series.modality, series.description || study.description, study.date].filter(Boolean).join("\n");
+  part("who").textContent = [...new Set(study.name), study.id, day(study.born)].filter(Boolean).join("\n");
+  part("what").textContent = [series.modality, series.description || study.description, day(study.date)].filter(Boolean).join("\n");
   const level = shownWindow ?? picture?.window;
   const place = series.places ? `\n${series.places[at]} mm` : "";
   part("where").textContent = `${words.image} ${at + 1}/${series.frames}${place}${level && !series.colour ? `\nC ${Math.round(level[0])} W ${Math.round(level[1])}` : ""}`;
@@ -146,6 +146,11 @@ function meant(name, ...given) {
   redraw();
 }
 
+// As DICOM writes a date, and as people read it.
+function day(text) {
+  return text.replace(/^(\d{4})(\d{2})(\d{2})$/, "$1-$2-$3");
+}
+
 function ends([low, high]) {
   return [(low + high) / 2, Math.max(high - low, 1)];
 }
@@ -198,6 +203,7 @@ function listed(each) {
   button.addEventListener("click", () => {
     part("series").close();
     open(each);
+    stage.focus();
   });
   row.append(button);
   return row;

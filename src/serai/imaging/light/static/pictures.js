@@ -15,7 +15,7 @@ const KEPT_EXACT = 12;
 const LONGEST_PAUSE_MS = 15000;
 
 export class Pictures {
-  constructor(study, series, version, arrived, told) {
+  constructor(study, series, version, at, arrived, told) {
     this.base = `/light/${encodeURIComponent(study)}/series/${encodeURIComponent(series.uid)}`;
     this.series = series;
     this.version = version;
@@ -27,7 +27,7 @@ export class Pictures {
     this.failed = new Set();
     this.withoutValues = series.colour;
     this.window = series.windows[0] ?? null;
-    this.at = 0;
+    this.at = at;
     this.moved = 0;
     this.playing = false;
     this.waiting = new Map();
