@@ -21,7 +21,7 @@ from serai.fhir.subscriptions.guarding import register_guards as register_subscr
 from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
-from serai.imaging import dicomweb, light, viewer
+from serai.imaging import dicomweb, light, uploads, viewer
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
 from serai.network import pages as network_pages
@@ -53,7 +53,7 @@ def api() -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(api_error_handlers()),
     )
-    for router in (network_api.router, chart.router, consultation.router):
+    for router in (network_api.router, chart.router, consultation.router, uploads.router):
         application.include_router(router)
     application.add_route("/docs", apidocs.show, methods=["GET"])
     return application
