@@ -26,7 +26,7 @@ MOST_AT_ONCE = 2000
 KEPT, ALREADY, REFUSED = "kept", "already", "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
     """A complete upload as a file, in the manner of a form's."""
 
