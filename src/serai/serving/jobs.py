@@ -20,7 +20,7 @@ from serai.fhir.store.parameters import OFTEN_S
 from serai.fhir.subscriptions import delivering, forgetting
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
-from serai.imaging import uploads
+from serai.imaging import light, uploads
 from serai.platform import queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
@@ -107,6 +107,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             partial(files.sweep_until, blobs),
             partial(forgetting.forget_until, settings.dead_letter_days),
             partial(uploads.sweep_until, settings.home),
+            partial(light.make_until, blobs),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

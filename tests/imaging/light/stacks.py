@@ -86,6 +86,7 @@ class House:
 
     address: str
     home: Path
+    database_url: str
     cookies: dict[str, str]
 
     def sign_in(self, context: BrowserContext, who: str = "county") -> None:
@@ -102,7 +103,7 @@ def house(database_url: str, home: Path, contents: Sequence[bytes]) -> Iterator[
         filled = _filled(settings, database_url, contents)
         cookies = pool.submit(asyncio.run, filled).result()
     with served(create_app(settings, database_url)) as address:
-        yield House(address, home, cookies)
+        yield House(address, home, database_url, cookies)
 
 
 async def _filled(

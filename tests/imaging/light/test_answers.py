@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import struct
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -12,6 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from tests.imaging.light.stacks import FILM, SERIES, STUDY, House, hounsfield
+
+from serai.imaging.light import ready
+from serai.kernel.clock import utc_now
+from serai.platform.blobs import Blobs
+from serai.platform.db import Database
 
 STACK = f"/light/{STUDY}/series/{SERIES}"
 
@@ -135,3 +142,33 @@ def test_no_script_hides_in_a_name(served: House) -> None:
     (inline,) = re.findall(r'id="outline">(.*?)</script>', page)
     assert "<" not in inline
     assert json.loads(inline)["study"]["name"] == ["Li Wei", "李 伟"]
+
+
+def test_small_pictures_are_ready_before_anybody_asks(served: House) -> None:
+    frames = ",".join(str(each) for each in range(140, 160))
+    known, film = version(served), f"/light/{STUDY}/series/{FILM}/previews"
+    small = f"{STACK}/previews?v={known}&frames={frames}&size=128&quality=40&window=40,400"
+    drawn = ask(served, small).content
+    film_drawn = ask(served, f"{film}?v={known}&frames=3&size=256&quality=50").content
+    in_two_minutes = utc_now() + timedelta(minutes=2)
+    assert asyncio.run(made_ready(served, in_two_minutes)) == [1, 0]
+    hidden = served.home / "hidden"
+    (served.home / "blobs").rename(hidden)
+    try:
+        assert ask(served, small).content == drawn
+        ready = ask(served, f"{film}?v={known}&frames=3&size=256&quality=50")
+        assert ready.content == film_drawn
+        other = ask(served, f"{STACK}/previews?v={known}&frames=1&size=64&window=40,400")
+        assert pictures(other.content) == [(1, b"")]
+    finally:
+        hidden.rename(served.home / "blobs")
+    assert ask(served, small, "township").status_code == 404
+
+
+async def made_ready(served: House, now: datetime) -> list[int]:
+    db = await Database.open(served.database_url, max_size=2)
+    try:
+        store = Blobs(served.home)
+        return [await ready.make(db, store, now=now, rest=0) for _ in range(2)]
+    finally:
+        await db.close()

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import struct
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from serai.imaging.dicomweb.found import Frames
 from serai.imaging.dicomweb.stored import stored_frame
 from serai.imaging.light.series import Slide
-from serai.imaging.rendering import drawing, grey
+from serai.imaging.rendering import grey
 from serai.imaging.rendering.description import Frame
 from serai.imaging.rendering.native import decode
 from serai.imaging.rendering.wish import Wish
 from serai.imaging.search.rows import visible
 from serai.kernel.actor import Actor
-from serai.kernel.errors import NotFound, SeraiError, Unsupported
+from serai.kernel.errors import Malformed, NotFound, Unsupported
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
+
+if TYPE_CHECKING:
+    from serai.imaging.rendering import drawing
 
 # Of a frame table only the place of one frame, and only for instances that have one.
 FRAMES = """SELECT i.uid, w.frame, i.metadata, i.blob, i.size, i.transfer_syntax, i.frames,
@@ -65,12 +68,18 @@ async def parts(
     for number, (metadata, source) in places:
         try:
             picture = await drawn(store, metadata, source, wish)
-        except SeraiError:
+        except (Malformed, NotFound, Unsupported):
             picture = b""
-        yield HEAD.pack(number, len(picture)) + picture
+        yield part(number, picture)
+
+
+def part(number: int, picture: bytes) -> bytes:
+    return HEAD.pack(number, len(picture)) + picture
 
 
 async def drawn(store: Blobs, metadata: bytes, source: Frames, wish: Wish) -> bytes:
+    from serai.imaging.rendering import drawing
+
     wish = _of_frame(wish, source.first)
     header = await asyncio.to_thread(drawing.read, metadata, source.transfer_syntax, wish)
     if header.whole or (source.table is None and source.frame_bits is None):
@@ -82,6 +91,8 @@ async def drawn(store: Blobs, metadata: bytes, source: Frames, wish: Wish) -> by
 
 async def values(store: Blobs, metadata: bytes, source: Frames) -> bytes:
     """Every value of a grey frame as stored, packed for the wire and compressed with gzip."""
+    from serai.imaging.rendering import drawing
+
     if source.table is None and source.frame_bits is None:
         raise Unsupported("light.no-values")
     wish = Wish(frame=source.first)

@@ -14,9 +14,9 @@ from serai.fhir import visibility
 from serai.fhir.store import FhirStore
 from serai.imaging.dicomweb.answers import CACHE, dicom_json, may, not_modified
 from serai.imaging.dicomweb.rendered import window_of, within
-from serai.imaging.light import pictures, words
+from serai.imaging.light import pictures, ready, words
 from serai.imaging.light.lineup import Lineup, Lineups
-from serai.imaging.light.series import Series
+from serai.imaging.light.series import SMALL, Series, small_wish
 from serai.imaging.rendering.wish import Wish
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
@@ -25,7 +25,6 @@ from serai.web.rendering import render
 
 MOST_AT_ONCE = 64
 LARGEST = 2048
-SMALL, SMALL_QUALITY = 128, 40
 JSON, PARTS, VALUES = "application/json", "application/octet-stream", "application/octet-stream"
 LINEUPS = Lineups()
 PATIENTS = """SELECT r.patients FROM fhir_resource r
@@ -63,6 +62,12 @@ async def previews(request: Request) -> Response:
     headers = {**CACHE, "ETag": etag}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
+    if wish == small_wish(series):
+        drawn = await ready.of(request.app.state.db, lineup, series, numbers, actor=actor)
+        if drawn is not None:
+            pairs = zip(numbers, drawn, strict=True)
+            content = b"".join(pictures.part(number, picture) for number, picture in pairs)
+            return Response(content, headers=headers, media_type=PARTS)
     slides = [series.slides[number] for number in numbers]
     places = await pictures.found(request.app.state.db, lineup.study, slides, actor=actor)
     known = zip(numbers, pictures.require_all(slides, places), strict=True)
@@ -126,10 +131,10 @@ def _within(text: str, series: Series) -> int:
 
 def _wish(request: Request) -> Wish:
     query = request.query_params
-    size = within(query.get("size", str(SMALL)), 16, LARGEST)
+    size = within(query.get("size", str(SMALL[0])), 16, LARGEST)
     return Wish(
         size=(size, size),
-        quality=within(query.get("quality", str(SMALL_QUALITY)), 1, 100),
+        quality=within(query.get("quality", str(SMALL[1])), 1, 100),
         window=window_of(query.get("window")),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.rendering import grey
+from serai.imaging.rendering.wish import Window, Wish
 
 IMAGE_POSITION, IMAGE_ORIENTATION = "00200032", "00200037"
 # The in-plane distance of pixels; the second is measured at the detector (PS3.3 §10.7.1.3).
@@ -18,6 +19,8 @@ SHARED_GROUPS = "52009229"
 # Milliseconds: what the object recommends, then what it was recorded with (PS3.3 §C.7.6.5).
 FRAME_TIME, CINE_RATE, DISPLAY_RATE = "00181063", "00180040", "00082144"
 MOST_WINDOWS = 4
+# Side and quality of the small pictures, of a stack and of a film.
+SMALL, SMALL_OF_FILM = (128, 40), (256, 50)
 SAME_DIRECTION = 1e-3
 SAME_PLACE_MM = 1e-3
 
@@ -68,7 +71,15 @@ def series_of(uid: str, number: int | None, instances: Sequence[Instance]) -> Se
         "rate": _rate(middle, frames=max(each.frames for each in ordered)),
         "places": places,
     }
+    facts["small"] = SMALL_OF_FILM if facts["rate"] else SMALL
     return Series(uid, tuple(slides), facts)
+
+
+def small_wish(series: Series) -> Wish:
+    """How the light viewer asks for a small picture before anybody has chosen a window."""
+    (size, quality), windows = series.facts["small"], series.facts["windows"]
+    window = Window(*windows[0]) if windows and not series.facts["colour"] else None
+    return Wish(size=(size, size), quality=quality, window=window)
 
 
 def _in_order(instances: Sequence[Instance]) -> tuple[list[Instance], list[float] | None]:

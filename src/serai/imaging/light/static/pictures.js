@@ -3,8 +3,6 @@
 
 import { unpacked } from "./values.js";
 
-const SMALL = { size: 128, quality: 40 };
-const FILM = { size: 256, quality: 50 };
 const SHARP = { size: 512, quality: 50 };
 const COLOUR = { size: 1024, quality: 85 };
 const AT_ONCE = 12;
@@ -113,8 +111,8 @@ export class Pictures {
   }
 
   fetchSmall(places) {
-    const wish = this.series.rate ? FILM : SMALL;
-    return this.stream("small", places[0], this.address(places, wish), (place, picture) => {
+    const [size, quality] = this.series.small;
+    return this.stream("small", places[0], this.address(places, { size, quality }), (place, picture) => {
       this.small.set(place, { ...picture, quality: "preview" });
     });
   }
