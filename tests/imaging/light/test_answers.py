@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import struct
-from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -13,37 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.imaging.light.asking import ask, pictures, version
 from tests.imaging.light.stacks import FILM, SERIES, STUDY, House, hounsfield
 
-from serai.imaging.light import ready
-from serai.kernel.clock import utc_now
-from serai.platform.blobs import Blobs
-from serai.platform.db import Database
-
 STACK = f"/light/{STUDY}/series/{SERIES}"
-
-
-def ask(served: House, path: str, who: str = "county", **headers: str) -> httpx.Response:
-    cookie = {"Cookie": f"serai_session={served.cookies[who]}"}
-    return httpx.get(served.address + path, headers=cookie | headers)
-
-
-def outline(served: House) -> dict[str, Any]:
-    found: dict[str, Any] = ask(served, f"/light/{STUDY}/outline").json()
-    return found
-
-
-def version(served: House) -> str:
-    return str(outline(served)["version"])
-
-
-def pictures(content: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 0
-    while at < len(content):
-        number, length = struct.unpack_from("<II", content, at)
-        found.append((number, content[at + 8 : at + 8 + length]))
-        at += 8 + length
-    return found
 
 
 def unpacked(content: bytes) -> tuple[dict[str, Any], NDArray[Any]]:
@@ -142,33 +113,3 @@ def test_no_script_hides_in_a_name(served: House) -> None:
     (inline,) = re.findall(r'id="outline">(.*?)</script>', page)
     assert "<" not in inline
     assert json.loads(inline)["study"]["name"] == ["Li Wei", "李 伟"]
-
-
-def test_small_pictures_are_ready_before_anybody_asks(served: House) -> None:
-    frames = ",".join(str(each) for each in range(140, 160))
-    known, film = version(served), f"/light/{STUDY}/series/{FILM}/previews"
-    small = f"{STACK}/previews?v={known}&frames={frames}&size=128&quality=40&window=40,400"
-    drawn = ask(served, small).content
-    film_drawn = ask(served, f"{film}?v={known}&frames=3&size=256&quality=50").content
-    in_two_minutes = utc_now() + timedelta(minutes=2)
-    assert asyncio.run(made_ready(served, in_two_minutes)) == [1, 0]
-    hidden = served.home / "hidden"
-    (served.home / "blobs").rename(hidden)
-    try:
-        assert ask(served, small).content == drawn
-        ready = ask(served, f"{film}?v={known}&frames=3&size=256&quality=50")
-        assert ready.content == film_drawn
-        other = ask(served, f"{STACK}/previews?v={known}&frames=1&size=64&window=40,400")
-        assert pictures(other.content) == [(1, b"")]
-    finally:
-        hidden.rename(served.home / "blobs")
-    assert ask(served, small, "township").status_code == 404
-
-
-async def made_ready(served: House, now: datetime) -> list[int]:
-    db = await Database.open(served.database_url, max_size=2)
-    try:
-        store = Blobs(served.home)
-        return [await ready.make(db, store, now=now, rest=0) for _ in range(2)]
-    finally:
-        await db.close()

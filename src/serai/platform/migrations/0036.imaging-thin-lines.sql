@@ -38,3 +38,12 @@ CREATE TABLE imaging_preview (
 ALTER TABLE imaging_preview ALTER COLUMN content SET STORAGE EXTERNAL;
 CREATE INDEX imaging_preview_made ON imaging_preview (made_at);
 CREATE INDEX imaging_study_received ON imaging_study (received_at);
+
+-- What is deleted, its small picture included.
+CREATE FUNCTION imaging_preview_forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    DELETE FROM imaging_preview WHERE study_uid IN (SELECT study_uid FROM gone);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER imaging_preview_forget AFTER DELETE ON imaging_instance
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
+    EXECUTE FUNCTION imaging_preview_forget();
