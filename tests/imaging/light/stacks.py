@@ -161,6 +161,26 @@ def a_film(frames: int = 12) -> bytes:
     )
 
 
+def a_radiograph() -> bytes:
+    """Larger than is fetched unasked; a bright square on black."""
+    values = np.zeros((1500, 1300), "<u2")
+    values[500:1000, 400:900] = 3000
+    return a_picture(
+        StudyInstanceUID=STUDY,
+        SeriesInstanceUID=generate_uid(),
+        PatientName="Li^Wei=李^伟",
+        Modality="DX",
+        SeriesNumber=4,
+        SeriesDescription="Thorax",
+        Rows=1500,
+        Columns=1300,
+        BitsAllocated=16,
+        BitsStored=12,
+        HighBit=11,
+        PixelData=values.tobytes(),
+    )
+
+
 def a_report() -> bytes:
     data_set = Dataset()
     data_set.SOPClassUID = BasicTextSRStorage

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.chromium import launched
+from tests.chromium import PHONE, launched
 from tests.imaging.light.stacks import STUDY, House
 from tests.imaging.light.thin_line import SHOWN, measure
 
@@ -21,6 +21,14 @@ YELLOW = """() => {
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let found = 0;
   for (let at = 0; at < data.length; at += 4) found += data[at] - data[at + 2] > 60;
+  return found;
+}"""
+# How much of the screen the patient fills.
+LIT = """() => {
+  const canvas = document.getElementById("picture");
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4) found += data[at] > 60;
   return found;
 }"""
 RAISED = re.compile(r'"(light\.[a-z-]+)"')
@@ -153,6 +161,50 @@ def test_a_film_plays_and_stops(browser: Browser, served: House) -> None:
     page.wait_for_timeout(200)
     assert where(page) == still
     page.context.close()
+
+
+def test_a_large_radiograph_is_fetched_whole_only_when_somebody_asks(
+    browser: Browser, served: House
+) -> None:
+    page, asked = opened(browser, served), []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.click("[data-panel=series]")
+    page.get_by_role("button", name="Thorax").click()
+    page.wait_for_function(SHOWN, arg=["reduced"])
+    page.wait_for_timeout(400)
+    assert [url for url in asked if "/values/" in url] == []
+    page.keyboard.press("q")
+    page.wait_for_function(SHOWN, arg=["exact"])
+    assert page.evaluate(BRIGHTNESS) > 240
+    page.context.close()
+
+
+def test_fingers_leaf_and_pinch(browser: Browser, served: House) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True)  # type: ignore[arg-type]
+    served.sign_in(context)
+    page = context.new_page()
+    page.goto(f"{served.address}/light/{STUDY}")
+    page.wait_for_function(SHOWN, arg=["exact"], timeout=20_000)
+    wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    assert not wide
+    session = context.new_cdp_session(page)
+
+    def touch(kind: str, *fingers: tuple[int, int]) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (180, 300))
+    touch("touchMove", (180, 350))
+    touch("touchMove", (180, 372))
+    touch("touchEnd")
+    assert where(page).startswith("Image 156/300")
+    lit = page.evaluate(LIT)
+    touch("touchStart", (150, 300), (210, 300))
+    touch("touchMove", (90, 300), (270, 300))
+    touch("touchEnd")
+    page.wait_for_function(f"before => ({LIT})() > before * 1.3", arg=lit)
+    assert where(page).startswith("Image 156/300")
+    context.close()
 
 
 def test_a_dead_line_is_said_and_comes_back(browser: Browser, served: House) -> None:

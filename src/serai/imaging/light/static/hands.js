@@ -3,7 +3,7 @@
 const KEYS = {
   ArrowDown: ["leaf", 1], ArrowUp: ["leaf", -1], ArrowRight: ["leaf", 1], ArrowLeft: ["leaf", -1],
   PageDown: ["leaf", 10], PageUp: ["leaf", -10], Home: ["leaf", -Infinity], End: ["leaf", Infinity],
-  r: ["turn"], h: ["mirror"], v: ["upend"], i: ["invert"], t: ["text"], x: ["unmeasure"], 0: ["reset"],
+  r: ["turn"], h: ["mirror"], v: ["upend"], i: ["invert"], t: ["text"], x: ["unmeasure"], q: ["exact"], 0: ["reset"],
   "+": ["nearer"], "=": ["nearer"], "-": ["farther"], " ": ["play"],
   w: ["tool", "window"], m: ["tool", "move"], l: ["tool", "measure"], s: ["tool", "leaf"],
   1: ["preset", 0], 2: ["preset", 1], 3: ["preset", 2], 4: ["preset", 3], 5: ["preset", 4], 6: ["preset", 5],

@@ -137,6 +137,7 @@ const acts = {
     if (line) line.to = screen.under(x, y);
   },
   unmeasure: () => { screen.lines = []; },
+  exact: () => pictures.ask(),
   play: () => (film ? stop() : start()),
 };
 

@@ -4,6 +4,10 @@
 import { unpacked } from "./values.js";
 
 const SHARP = { size: 512, quality: 50 };
+// Radiographs: so large that their exact values are fetched only when somebody asks for them.
+const LARGE_SIDE = 640;
+const SHARP_LARGE = { size: 1280, quality: 60 };
+const MOST_UNASKED = 1200 * 1200;
 const COLOUR = { size: 1024, quality: 85 };
 const AT_ONCE = 12;
 const NEAR = 12;
@@ -24,6 +28,7 @@ export class Pictures {
     this.exact = new Map();
     this.failed = new Set();
     this.withoutValues = series.colour;
+    this.asked = series.rows * series.columns <= MOST_UNASKED;
     this.window = series.windows[0] ?? null;
     this.at = at;
     this.moved = 0;
@@ -46,6 +51,12 @@ export class Pictures {
     }
     this.at = at;
     if (window) this.window = window;
+    this.pump();
+  }
+
+  // Exact values whatever they cost.
+  ask() {
+    this.asked = true;
     this.pump();
   }
 
@@ -79,7 +90,7 @@ export class Pictures {
   }
 
   needsExact() {
-    return !this.withoutValues && !this.exact.has(this.at) && !this.failed.has(this.at);
+    return this.asked && !this.withoutValues && !this.exact.has(this.at) && !this.failed.has(this.at);
   }
 
   // Places without a small picture in this window, nearest first.
@@ -104,7 +115,8 @@ export class Pictures {
 
   fetchOne() {
     const at = this.at;
-    const wish = this.series.colour ? COLOUR : SHARP;
+    const large = Math.max(this.series.rows, this.series.columns) > LARGE_SIDE;
+    const wish = this.series.colour ? COLOUR : large ? SHARP_LARGE : SHARP;
     return this.stream("sharp", at, this.address([at], wish), (place, picture) => {
       keep(this.sharp, place, { ...picture, quality: this.series.colour ? "exact" : "reduced" }, KEPT_SHARP);
     });
