@@ -12,7 +12,7 @@ from serai.platform.postgres import Cluster
 SLICES = 300
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The application with a CT of 300 small pictures, a film, a radiograph and a report."""
     name = f"test_{uuid4().hex}"

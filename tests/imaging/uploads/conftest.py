@@ -17,7 +17,7 @@ from serai.platform.db import Database
 from serai.platform.postgres import Cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def database(cluster: Cluster) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(cluster.url.replace("/serai?", "/postgres?"), autocommit=True) as admin:
@@ -26,7 +26,7 @@ def database(cluster: Cluster) -> Iterator[str]:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with house(database, tmp_path_factory.mktemp("home"), []) as started:
         yield started

@@ -13,6 +13,8 @@ from tests.imaging.light.stacks import House
 from tests.imaging.objects import a_picture, uid
 from tests.imaging.uploads.tus import BYTES, VERSION, Sender
 
+from serai.imaging.uploads import unpacking
+
 Senders = Callable[..., Sender]
 
 
@@ -177,6 +179,21 @@ def test_a_broken_zip_and_a_damaged_file_are_told_apart(sender: Senders) -> None
     assert objects(county.ask("store", {"uploads": ids})) == [
         ("disc.zip", "refused", "uploads.zip-broken"),
         ("1.dcm", "refused", "uploads.content-differs"),
+    ]
+
+
+def test_a_zip_that_unpacks_without_end_is_refused(
+    sender: Senders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED", 10_000_000)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(str(number), bytes(5_000_000))
+    county = sender()
+    handed = {"uploads": [county.upload(packed.getvalue(), filename="bomb.zip")]}
+    assert objects(county.ask("store", handed)) == [
+        ("bomb.zip", "refused", "uploads.zip-too-large")
     ]
 
 

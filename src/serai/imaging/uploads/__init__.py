@@ -2,7 +2,7 @@
 
 from serai.imaging.uploads.api import router
 from serai.imaging.uploads.handing import Opened, handed_over, named
-from serai.imaging.uploads.members import members
 from serai.imaging.uploads.sweeping import sweep_until
+from serai.imaging.uploads.unpacking import members
 
 __all__ = ["Opened", "handed_over", "members", "named", "router", "sweep_until"]

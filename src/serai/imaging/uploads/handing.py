@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 from serai.imaging.archive import Archive, Intake, Received, receive
 from serai.imaging.uploads import records
-from serai.imaging.uploads.members import members
 from serai.imaging.uploads.parts import Parts
 from serai.imaging.uploads.records import Upload
+from serai.imaging.uploads.unpacking import members
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, Invalid, Malformed, SeraiError
 from serai.platform.db import Database
@@ -129,6 +129,8 @@ def _next_batch(found: Any) -> list[tuple[str, Received | SeraiError]]:
             batch.append((name, receive(content)))
         except SeraiError as error:
             batch.append((name, error))
+            if isinstance(content, Path):
+                content.unlink(missing_ok=True)
         if len(batch) == BATCH:
             break
     return batch

@@ -25,6 +25,7 @@ wording.add(
         "uploads.too-large": N_("The file is larger than %(megabytes)s MB."),
         "uploads.too-many": N_("At most %(most)s uploads can be open at once."),
         "uploads.zip-broken": N_("The zip archive is damaged or protected."),
+        "uploads.zip-too-large": N_("Unpacked, the zip archive is larger than %(gigabytes)s GB."),
         "uploads.zip-too-many": N_("The zip archive holds more than %(most)s files."),
     }
 )

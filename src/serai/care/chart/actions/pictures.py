@@ -112,6 +112,8 @@ async def _received(
                     yield found, await asyncio.to_thread(receive, content)
                 except SeraiError as error:
                     tally.refuse(found, error)
+                    if isinstance(content, Path):
+                        await asyncio.to_thread(content.unlink, missing_ok=True)
         except SeraiError as error:
             tally.refuse(name, error)
 

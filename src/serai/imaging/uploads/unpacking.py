@@ -13,6 +13,7 @@ from serai.kernel.errors import Malformed
 IN_MEMORY = 8 * 1024 * 1024
 LARGEST_OBJECT = 4 * 1024**3
 MOST_IN_ZIP = 100_000
+MOST_UNPACKED = 64 * 1024**3
 # Files that lie beside the pictures on every disc and are nobody's mistake.
 BESIDE = frozenset({"dicomdir", ".ds_store", "thumbs.db", "desktop.ini", "autorun.inf"})
 
@@ -43,6 +44,9 @@ def _zipped(archive: zipfile.ZipFile, folder: Path) -> Iterator[tuple[str, bytes
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > MOST_IN_ZIP:
         raise Malformed("uploads.zip-too-many", most=MOST_IN_ZIP)
+    # What an entry says of its size is the most that reading it gives.
+    if sum(entry.file_size for entry in entries) > MOST_UNPACKED:
+        raise Malformed("uploads.zip-too-large", gigabytes=MOST_UNPACKED >> 30)
     for entry in entries:
         if not _beside(entry.filename):
             with archive.open(entry) as member:
