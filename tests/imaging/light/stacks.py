@@ -54,7 +54,7 @@ def a_slice(number: int, of: int, size: int, **attributes: object) -> bytes:
             "StudyInstanceUID": STUDY,
             "SeriesInstanceUID": SERIES,
             "SOPInstanceUID": generate_uid(entropy_srcs=[SERIES, str(number)]),
-            "PatientName": "Li^Wei=李^伟",
+            "PatientName": "Li^<i>Wei=李^伟",
             "SeriesDescription": "Chest",
             "SeriesNumber": 2,
             "InstanceNumber": number + 1,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 import re
 import struct
@@ -106,8 +107,9 @@ def test_the_hospital_next_door_finds_nothing(served: House) -> None:
     assert httpx.get(f"{served.address}/light/{STUDY}/outline").status_code in (303, 401)
 
 
-def test_no_script_hides_in_a_name(served: House) -> None:
+def test_the_page_carries_the_outline_and_no_name_breaks_out_of_it(served: House) -> None:
     page = ask(served, f"/light/{STUDY}").text
-    (inline,) = re.findall(r'id="outline">(.*?)</script>', page)
-    assert "<" not in inline
-    assert json.loads(inline)["study"]["name"] == ["Li Wei", "李 伟"]
+    (inside,) = re.findall(r'data-outline="(.*?)"', page)
+    assert "<" not in inside
+    found = json.loads(html.unescape(inside))
+    assert found["study"]["name"] == ["Li <i>Wei", "李 伟"]

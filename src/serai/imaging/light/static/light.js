@@ -4,8 +4,8 @@ import { listen } from "./hands.js";
 import { Pictures } from "./pictures.js";
 import { Screen } from "./screen.js";
 
-const outline = JSON.parse(document.getElementById("outline").textContent);
-const words = JSON.parse(document.getElementById("words").textContent);
+const outline = JSON.parse(document.body.dataset.outline);
+const words = JSON.parse(document.body.dataset.words);
 const part = (id) => document.getElementById(id);
 const stage = part("stage");
 const screen = new Screen(part("picture"));
