@@ -30,6 +30,7 @@ class BadLine:
         self._to = urlsplit(to)
         self.cuts, self._after = cuts, after
         self.passed = 0
+        self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -39,14 +40,16 @@ class BadLine:
             while True:
                 line, _ = self._listening.accept()
                 there = socket.create_connection((self._to.hostname or "", self._to.port or 0))
+                self._open.append(there)
                 threading.Thread(target=self._pass, args=[line, there], daemon=True).start()
                 threading.Thread(target=self._back, args=[there, line], daemon=True).start()
 
     def _pass(self, line: socket.socket, there: socket.socket) -> None:
         left = self._after
-        with suppress(OSError), line, there:
+        with suppress(OSError), line:
             while data := line.recv(65536):
                 if self.cuts and (left := left - len(data)) < 0:
+                    # The server learns nothing of it: to it the line is merely silent.
                     self.cuts -= 1
                     return
                 there.sendall(data)
@@ -60,6 +63,10 @@ class BadLine:
 
     def close(self) -> None:
         self._listening.close()
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
 
 @contextmanager
