@@ -22,7 +22,7 @@ from serai.fhir.subscriptions.guarding import register_guards as register_subscr
 from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
-from serai.imaging import dicomweb, ecg, study, ups, viewer
+from serai.imaging import dicomweb, ecg, light, study, uploads, ups, viewer
 from serai.imaging.archive import Archive
 from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
@@ -60,6 +60,7 @@ def api() -> FastAPI:
         chart.router,
         consultation.router,
         sharing.router,
+        uploads.router,
         deidentification.router,
     ):
         application.include_router(router)
@@ -75,6 +76,7 @@ def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
         *dicomweb.routes(),
         *viewer.routes(settings),
         *study.routes(),
+        *light.routes(),
         *ecg.routes(),
         *keeping.routes(),
         *network_pages.routes(),

@@ -17,6 +17,7 @@ MODULES = {
     "serve": "serai.cli.serve",
     "demo": "serai.cli.demo",
     "import": "serai.cli.importing",
+    "send": "serai.cli.sending",
     "user": "serai.cli.user",
     "token": "serai.cli.token",
     "network": "serai.cli.network",

@@ -50,6 +50,10 @@ SENTENCES = {
     "scope.malformed": "{scope} is not a SMART v2 scope such as system/Patient.rs or "
     "system/*.cruds.",
     "scope.missing": "a token needs at least one scope, for example system/*.rs.",
+    "send.no-answer": "the server does not answer. It keeps what it has: run the same command "
+    "again to go on.",
+    "send.token": "the server does not take this token; it needs system/ImagingStudy.cr.",
+    "send.refused": "the server refused the request (HTTP {status}).",
     "token.ttl-malformed": "{ttl} is not a lifetime such as 30m, 1h or 7d.",
     "token.ttl-out-of-range": "a token lives between a second and {days} days.",
     "token.patient-scope-without-patient": "scopes that start with patient/ need a patient who "

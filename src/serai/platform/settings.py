@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     import_most_mb: int = Field(
         default=10_240, ge=1, description="Megabytes one fetched file may have, unpacked too"
     )
+    upload_most_mb: int = Field(
+        default=20_480, ge=1, description="Megabytes one resumable upload may have"
+    )
     dead_letter_days: int = Field(
         default=90,
         ge=1,

@@ -20,6 +20,7 @@ from serai.fhir.store.parameters import OFTEN_S
 from serai.fhir.subscriptions import delivering, forgetting
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
+from serai.imaging import light, uploads
 from serai.imaging.ups import forgetting as workitems
 from serai.platform import queue
 from serai.platform.blobs import Blobs
@@ -133,6 +134,8 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             partial(workitems.forget_until, settings.workitem_days),
             workitems.begin_anew,
             partial(_ask_for_keeping, has_cold=settings.blobs_cold is not None),
+            partial(uploads.sweep_until, settings.home),
+            partial(light.make_until, blobs),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

@@ -195,7 +195,7 @@ async def test_a_broken_zip_is_refused_by_name(charts: Charts) -> None:
         now=NOON,
     )
     assert [(file.name, file.key) for file in attached.refused] == [
-        ("disc.zip", "chart.zip-broken")
+        ("disc.zip", "uploads.zip-broken")
     ]
 
 

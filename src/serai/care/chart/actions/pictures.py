@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import zipfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +16,11 @@ from serai.care.chart.model import Attached, Doubt, OnPictures, Person, RefusedF
 from serai.imaging.archive import Intake, Received
 from serai.imaging.dataset.model_json import first_text
 from serai.imaging.ecg import receive
+from serai.imaging.uploads import members
 from serai.kernel.actor import Actor
-from serai.kernel.errors import Conflict, Forbidden, Malformed, SeraiError
+from serai.kernel.errors import Conflict, Forbidden, SeraiError
 
 BATCH = 16
-IN_MEMORY = 8 * 1024 * 1024
-LARGEST_OBJECT = 4 * 1024**3
-MOST_IN_ZIP = 100_000
-# Files that lie beside the pictures on every disc and are nobody's mistake.
-BESIDE = frozenset({"dicomdir", ".ds_store", "thumbs.db", "desktop.ini", "autorun.inf"})
 
 
 class Upload(Protocol):
@@ -111,63 +106,17 @@ async def _received(
     for upload in uploads:
         name = upload.filename or ""
         try:
-            members = _members(name, upload.file, folder)
-            while (member := await asyncio.to_thread(next, members, None)) is not None:
+            inside = members(name, upload.file, folder)
+            while (member := await asyncio.to_thread(next, inside, None)) is not None:
                 found, content = member
                 try:
                     yield found, await asyncio.to_thread(receive, content)
                 except SeraiError as error:
                     tally.refuse(found, error)
+                    if isinstance(content, Path):
+                        await asyncio.to_thread(content.unlink, missing_ok=True)
         except SeraiError as error:
             tally.refuse(name, error)
-
-
-def _members(name: str, file: BinaryIO, folder: Path) -> Iterator[tuple[str, bytes | Path]]:
-    """The file itself, or every file of a zip archive."""
-    file.seek(0)
-    if file.read(4) != b"PK\x03\x04":
-        if not _beside(name):
-            file.seek(0)
-            yield name, _content(file, folder)
-        return
-    file.seek(0)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            yield from _zipped(archive, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise Malformed("chart.zip-broken") from error
-
-
-def _zipped(archive: zipfile.ZipFile, folder: Path) -> Iterator[tuple[str, bytes | Path]]:
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > MOST_IN_ZIP:
-        raise Malformed("chart.zip-too-many", most=MOST_IN_ZIP)
-    for entry in entries:
-        if not _beside(entry.filename):
-            with archive.open(entry) as member:
-                yield entry.filename, _content(member, folder)
-
-
-def _beside(name: str) -> bool:
-    path = Path(name)
-    return path.name.lower() in BESIDE or "__MACOSX" in path.parts
-
-
-def _content(file: object, folder: Path) -> bytes | Path:
-    """Small objects in memory, large ones in a file; never more than the largest allowed."""
-    read = file.read  # type: ignore[attr-defined]
-    head: bytes = read(IN_MEMORY)
-    if len(head) < IN_MEMORY:
-        return head
-    written = len(head)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as target:
-        target.write(head)
-        while part := read(1 << 20):
-            written += len(part)
-            if written > LARGEST_OBJECT:
-                raise Malformed("chart.object-too-large")
-            target.write(part)
-    return Path(target.name)
 
 
 async def _keep(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from serai.care.chart import actions
 from serai.care.chart.pages.people import CLINICAL
 from serai.care.chart.pages.words import charts_of
+from serai.imaging.uploads import handed_over, named
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid, TooLarge
 from serai.web.authentication import require_staff
@@ -27,11 +28,14 @@ async def pictures(request: Request) -> Response:
     patient = request.path_params["patient"]
     form = await parse_form(request)
     uploads = [*form.files("pictures"), *form.files("folder")]
-    if not uploads:
+    ids, now, state = named(form.value("uploaded")), utc_now(), request.app.state
+    if not uploads and not ids:
         raise Invalid("chart.pictures-missing")
-    attached = await actions.attach_pictures(
-        charts_of(request), patient, uploads, actor=actor, now=utc_now()
-    )
+    home = state.settings.home
+    async with handed_over(state.db, home, ids, actor=actor, now=now) as brought:
+        attached = await actions.attach_pictures(
+            charts_of(request), patient, [*uploads, *brought], actor=actor, now=now
+        )
     if not attached.refused and not attached.doubts:
         return see_other(f"/patients/{patient}", flash="chart.pictures-kept")
     status = 200 if attached.studies else 422

@@ -12,6 +12,7 @@ from serai.care.consultation import actions
 from serai.care.consultation.model import Request as Asked
 from serai.care.consultation.model import State, Urgency
 from serai.care.consultation.pages import words
+from serai.imaging.uploads import handed_over, named
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Invalid, SeraiError
 from serai.web import wording
@@ -161,9 +162,14 @@ async def pictures(request: Request) -> Response:
     kept, charts, now = words.kept_in(request), _charts(request), utc_now()
     draft = await actions.read(kept, _id(request), actor=actor)
     uploads = [*form.files("pictures"), *form.files("folder")]
-    if not uploads:
+    ids, state = named(form.value("uploaded")), request.app.state
+    if not uploads and not ids:
         raise Invalid("chart.pictures-missing")
-    attached = await chart.attach_pictures(charts, draft.patient, uploads, actor=actor, now=now)
+    home = state.settings.home
+    async with handed_over(state.db, home, ids, actor=actor, now=now) as brought:
+        attached = await chart.attach_pictures(
+            charts, draft.patient, [*uploads, *brought], actor=actor, now=now
+        )
     await actions.attach_studies(
         kept, request.app.state.archive, draft.id, attached.studies, actor=actor, now=now
     )
