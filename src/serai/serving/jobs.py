@@ -61,6 +61,7 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         "export": partial(
             exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
         ),
+        "analysis": partial(_analyse, settings, store=store, blobs=blobs),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
     }
@@ -77,6 +78,31 @@ async def _import(settings: Settings, running: Running, **given: Any) -> timedel
         importing.run, keep_hours=settings.export_hours, fetching=fetching, **given
     )
     return await work(running)
+
+
+async def _analyse(
+    settings: Settings, running: Running, *, store: FhirStore, blobs: Blobs
+) -> timedelta | None:
+    """Its code, too, is loaded when it is needed."""
+    archive = import_module("serai.imaging.archive").Archive(store, blobs)
+    limits = import_module("serai.imaging.analysis.box").Limits.of(settings)
+    registered = partial(import_module("serai.imaging.analysis.registry").registered, settings.home)
+    work: Work = partial(
+        import_module("serai.imaging.analysis.running").run,
+        archive=archive,
+        home=settings.home,
+        registered=registered,
+        limits=limits,
+    )
+    return await work(running)
+
+
+async def _watch_series(
+    settings: Settings, db: Database, _store: FhirStore, stop: asyncio.Event
+) -> None:
+    """Series that have come are judged, and analysers queued for those that are complete."""
+    import_module("serai.imaging.analysis.running").clear(settings.home)
+    await import_module("serai.imaging.analysis.watching").watch_until(settings.home, db, stop)
 
 
 def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -105,6 +131,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             *CHORES,
             partial(files.sweep_until, blobs),
             partial(forgetting.forget_until, settings.dead_letter_days),
+            partial(_watch_series, settings),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

@@ -11,7 +11,7 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import index, settling, staging
+from serai.imaging.archive import arriving, index, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
@@ -82,7 +82,12 @@ class Intake:
         return [outcomes[place] for place in range(len(received))]
 
     async def finish(self, *, now: datetime) -> None:
-        """Settle every study that grew since the last time."""
+        """The sender has finished: settle what grew, and note that nothing more comes of it."""
+        await self.settle(now=now)
+        await arriving.ended(self._db, self._audited, now=now)
+
+    async def settle(self, *, now: datetime) -> None:
+        """Settle every study that grew since the last time, while more may come."""
         grown, self._grown = self._grown, set()
         await settling.settle(self._db, self._fhir, sorted(grown), now=now)
 
