@@ -25,7 +25,7 @@ from serai.platform.queue import Runner
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUIET = timedelta(minutes=3)
-LIMITS = Limits(wall_s=20, cpu_s=20, memory=3 << 30)
+LIMITS = Limits(wall_s=120, cpu_s=30, memory=3 << 30)
 SCOPES = frozenset({"user/*.cruds"})
 
 

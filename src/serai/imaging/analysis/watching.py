@@ -123,6 +123,7 @@ async def ask(
 ) -> int:
     """Take the series of a study for complete because somebody says so; how many were queued."""
     arrived = [each for each in await _series(tx, study) if series in (None, each.uid)]
+    arrived = [each for each in arrived if not each.ours]
     if not arrived:
         raise NotFound("analysis.no-such-series")
     queued = 0
@@ -139,7 +140,7 @@ async def _look_at(
     told = await _told(tx, arrived)
     waiting = None
     for each in arrived:
-        if each.judged == each.input:
+        if each.ours or each.judged == each.input:
             continue
         signs = await _signs(tx, each, told.get(each.uid, {}), ended_at)
         reason = complete(signs, now)
@@ -203,7 +204,7 @@ async def _queue(
     await tx.execute(JUDGED, judged)
     queued = 0
     for analyser in analysers:
-        if not arrived.ours and analyser.wants(arrived.classes, arrived.modality):
+        if analyser.wants(arrived.classes, arrived.modality):
             asked = await records.queue(
                 tx, study, arrived.uid, analyser,
                 input=arrived.input, reason=reason, now=now, again=again,
