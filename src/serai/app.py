@@ -22,6 +22,8 @@ from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
+from serai.imaging.analysis import api as analysis_api
+from serai.imaging.analysis import pages as analysis_pages
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
 from serai.network import pages as network_pages
@@ -53,7 +55,7 @@ def api() -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(api_error_handlers()),
     )
-    for router in (network_api.router, chart.router, consultation.router):
+    for router in (network_api.router, chart.router, consultation.router, analysis_api.router):
         application.include_router(router)
     application.add_route("/docs", apidocs.show, methods=["GET"])
     return application
@@ -84,6 +86,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             *web.routes(),
             *dicomweb.routes(),
             *viewer.routes(settings),
+            *analysis_pages.routes(),
             *network_pages.routes(),
             *chart.routes(),
             *consultation.routes(),
@@ -103,6 +106,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     app.state.navigation = (
         *consultation.NAVIGATION,
         *chart.NAVIGATION,
+        *analysis_pages.NAVIGATION,
         *network_pages.NAVIGATION,
         *upkeep.NAVIGATION,
     )

@@ -14,7 +14,7 @@ from tests.imaging.analysis.test_measures import given
 from serai.imaging.analysis.measures import calcium
 from serai.imaging.analysis.outcome import Abstained, Given, Measured
 
-GATED = {"ScanOptions": "CARDIAC"}
+GATED: dict[str, Any] = {"ScanOptions": "CARDIAC"}
 PIXEL = 0.5
 
 

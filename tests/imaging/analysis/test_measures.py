@@ -132,7 +132,7 @@ def test_a_dose_in_another_unit_is_not_taken_for_ours(tmp_path: Path) -> None:
 # A chest of 64 × 64 pixels of 5 mm: two lungs of 12 × 30 pixels, a windpipe of 3 × 3 (2.25 cm²).
 SLICES, PIXEL, STEP = 60, 5.0, 1.0
 LUNG_PIXELS = 2 * 12 * 30
-SOFT = {"ConvolutionKernel": "B30f", "SliceThickness": 1.0}
+SOFT: dict[str, Any] = {"ConvolutionKernel": "B30f", "SliceThickness": 1.0}
 
 
 def a_chest(low_rows: int) -> Any:
