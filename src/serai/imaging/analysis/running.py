@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from psycopg import OperationalError
 
 from serai.imaging.analysis import box, keeping, records
 from serai.imaging.analysis.box import Answer, Limits
@@ -19,7 +20,7 @@ from serai.imaging.analysis.registry import Analyser
 from serai.imaging.archive import Archive
 from serai.imaging.dataset.model_json import first_text
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import NotFound
+from serai.kernel.errors import NotFound, Unavailable
 from serai.platform.running import Paused, Running, stopped_within
 
 TRIES = 3
@@ -28,6 +29,8 @@ PAUSE_S = 1.0
 KEPT = timedelta(days=1)
 LARGEST_INPUT = 4 << 30
 BOXES = "analysis.boxes"
+# Another try would end as this one has.
+FOR_GOOD = ("analysis.gone", "analysis.interrupted")
 
 INPUT = """SELECT uid, blob, size, metadata FROM imaging_instance
     WHERE study_uid = %s AND series_uid = %s ORDER BY number NULLS LAST, uid"""
@@ -47,10 +50,18 @@ async def run(
             analysis = await records.begin(tx, id, now=utc_now())
         if analysis is None:
             return KEPT
-        answer = await _tried(running, analysis, archive, home, registered, limits)
+        try:
+            answer = await _tried(running, analysis, archive, home, registered, limits)
+        except (Paused, Unavailable, OperationalError):
+            raise
+        except Exception:
+            # A fault of ours: the job breaks, and the analysis must not seem to go on.
+            broken = Answer("failed", "job.broke")
+            await keeping.give_up(running.db, analysis, broken, now=utc_now())
+            raise
         if answer is None:
             return KEPT
-        if analysis.tries >= TRIES:
+        if analysis.tries >= TRIES or answer.why in FOR_GOOD:
             await keeping.give_up(running.db, analysis, answer, now=utc_now())
             return KEPT
         await stopped_within(running.stop, PAUSE_S)
@@ -69,9 +80,7 @@ async def _tried(
         return Answer("failed", "analysis.interrupted")
     analyser = await asyncio.to_thread(_named, registered, analysis)
     if analyser is None:
-        failed = Answer("failed", "analysis.gone")
-        await keeping.give_up(running.db, analysis, failed, now=utc_now())
-        return None
+        return Answer("failed", "analysis.gone")
     root = home / BOXES
     root.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as name:
@@ -101,6 +110,8 @@ async def _filled(
     rows = await _rows(running, analysis.study, [analysis.series])
     related = _related(rows) if analyser.refers else []
     others = await _rows(running, analysis.study, related)
+    if not rows:
+        return Answer("failed", "analysis.gone")
     if sum(row[2] for row in (*rows, *others)) > LARGEST_INPUT:
         return Answer("abstained", "analysis.too-large", {"megabytes": LARGEST_INPUT >> 20})
     order = {

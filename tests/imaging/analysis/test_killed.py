@@ -1,0 +1,96 @@
+"""The process of jobs as the server starts it, killed in the middle of an analysis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.imaging.analysis.conftest import House
+from tests.imaging.analysis.phantoms import data_sets, files, water
+
+from serai.imaging.analysis.running import BOXES
+from serai.kernel.clock import utc_now
+
+pytestmark = pytest.mark.timeout(150)
+
+# The queue takes a silent worker for dead sooner than it would, and one analyser is planted.
+JOBS = """
+import asyncio, sys
+from tests.imaging.analysis.conftest import planted
+from serai.imaging.analysis import registry, watching
+from serai.platform import queue
+from serai.platform.settings import Settings
+from serai.serving.jobs import run
+queue.HEARTBEAT_S, queue.SILENT_AFTER_S, watching.EVERY_S = 0.3, 1.5, 0.3
+registry.OWN = (*registry.OWN, planted("slow_at_first", mark=sys.argv[1]))
+asyncio.run(run(Settings(), lambda: None))
+"""
+
+
+@contextmanager
+def working(house: House, database_url: str, mark: Path) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {
+        "SERAI_HOME": str(house.home),
+        "SERAI_DATABASE_URL": database_url,
+        "PYTHONPATH": os.pathsep.join(each for each in sys.path if each),
+    }
+    process = subprocess.Popen([sys.executable, "-c", JOBS, str(mark)], env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def seen(house: House, statement: str) -> None:
+    deadline = time.monotonic() + 60
+    while not await house.rows(statement):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def test_an_analysis_cut_off_by_kill_9_is_taken_up_again(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    images = data_sets(water(4), NumberOfSeriesRelatedInstances=4)
+    await house.arrive(*files(images), at=utc_now())
+    with working(house, database_url, mark) as process:
+        while not mark.exists():
+            await asyncio.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    left = list((house.home / BOXES).iterdir())
+    assert len(left) == 1
+    with working(house, database_url, mark):
+        await seen(house, "SELECT FROM imaging_analysis WHERE state = 'done' AND tries = 2")
+        await seen(house, "SELECT FROM imaging_analysis WHERE analyser = 'series-quality'"
+                          " AND state = 'done'")  # fmt: skip
+    assert {each["code"]["coding"][0]["code"] for each in await house.found("Observation")} == {
+        "series-quality",
+        "slow-at-first",
+    }
+    assert not left[0].exists()
+    assert not boxes_of(house.home)
+
+
+def boxes_of(home: Path) -> list[str]:
+    """Processes that still work in a box under `home`."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            place = str(each.readlink())
+        except OSError:
+            continue
+        if place.startswith(str(home / BOXES)):
+            found.append(place)
+    return found
