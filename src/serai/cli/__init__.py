@@ -22,6 +22,7 @@ MODULES = {
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",
     "fhir": "serai.cli.fhir",
+    "analysis": "serai.cli.analysis",
     "check": "serai.cli.check",
 }
 

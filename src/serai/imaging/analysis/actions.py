@@ -37,13 +37,12 @@ async def see(desk: Desk, state: str, start: int, *, actor: Actor) -> list[Analy
 
 
 async def see_study(desk: Desk, study: str, *, actor: Actor) -> list[Analysis]:
-    """Of one study; NotFound says no more than that the actor sees none there."""
+    """Of one study that the actor sees."""
     require(actor, "r", "ImagingStudy")
     async with desk.db.connection() as connection:
-        found = await records.of_study(connection, study, actor=actor)
-    if not found:
-        raise NotFound("analysis.not-found")
-    return found
+        if not await records.sees(connection, study, actor=actor):
+            raise NotFound("analysis.not-found")
+        return await records.of_study(connection, study, actor=actor)
 
 
 async def see_one(desk: Desk, id: str, *, actor: Actor) -> Analysis:

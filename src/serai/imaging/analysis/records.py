@@ -46,6 +46,7 @@ SEEN = f"""SELECT {_COLUMNS} FROM imaging_analysis a JOIN imaging_study s ON s.u
 OUTDATED = """SELECT study_uid, series_uid FROM imaging_analysis
     WHERE analyser = %(analyser)s AND revision <> %(revision)s AND current
       AND state IN ('done', 'failed', 'abstained') LIMIT %(most)s"""
+SEES = "SELECT 1 FROM imaging_study s WHERE s.uid = %(study)s AND {seen}"
 FORGET = """UPDATE imaging_analysis SET state = 'queued', tries = 0, why = NULL, details = '{}',
         finished_at = NULL
     WHERE id = %s AND state = 'failed' AND current"""
@@ -180,6 +181,14 @@ async def outdated(
     values = {"analyser": analyser.name, "revision": analyser.revision, "most": most}
     rows = await (await connection.execute(OUTDATED, values)).fetchall()
     return [(study, series) for study, series in rows]
+
+
+async def sees(connection: Connection, study: str, *, actor: Actor) -> bool:
+    """Whether the study is there and visible to the actor."""
+    condition, bound = visible(actor)
+    statement = SEES.format(seen=condition)
+    row = await (await connection.execute(statement.encode(), {"study": study, **bound})).fetchone()
+    return row is not None
 
 
 async def of_study(connection: Connection, study: str, *, actor: Actor) -> list[Analysis]:
