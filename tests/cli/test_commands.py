@@ -120,3 +120,15 @@ def test_the_commands_explain_themselves(place: Place) -> None:
         assert name in overview
     assert "--scope" in place.serai("token", "--help").stdout
     assert place.serai("no-such-command").returncode == 2
+
+
+def test_analysers_are_listed_with_what_is_refused_and_asked_for_by_study(place: Place) -> None:
+    (place.home / "models" / "nothing").mkdir(parents=True)
+    ended = place.serai("analysis", "list")
+    assert ended.returncode == 0, ended.stderr
+    names = [line.split("\t")[0] for line in ended.stdout.splitlines()]
+    assert names == ["series-quality", "dose", "laa-950", "agatston"]
+    assert "refused: nothing: card.yaml is missing." in ended.stderr
+    assert place.serai("analysis", "list", "--study", "1.2.3").stdout == ""
+    ended = place.serai("analysis", "run", "1.2.3")
+    assert (ended.returncode, ended.stdout) == (1, "")

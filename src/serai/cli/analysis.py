@@ -1,4 +1,4 @@
-"""`serai analysis`: which analysers there are, how a study's analyses stand, and asking for them."""
+"""`serai analysis`: which analysers there are, how analyses stand, and asking for them."""
 
 from __future__ import annotations
 

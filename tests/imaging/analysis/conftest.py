@@ -55,6 +55,9 @@ class House:
     limits: Limits = LIMITS
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def registered(self) -> Sequence[Analyser]:
+        return self.analysers
+
     async def arrive(self, *contents: bytes, at: datetime = NOON, actor: Actor = COUNTY) -> None:
         """One sender brings all of it and finishes."""
         intake = self.archive.intake(self.db, actor)
@@ -75,7 +78,7 @@ class House:
             running.run,
             archive=self.archive,
             home=self.home,
-            registered=lambda: self.analysers,
+            registered=self.registered,
             limits=self.limits,
         )
         runner = Runner(self.db, {records.KIND: work}, self.stop)

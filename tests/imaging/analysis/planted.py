@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from serai.imaging.analysis.outcome import Abstained, Code, Figure, Given, Measured
 
@@ -55,9 +54,17 @@ def calling_home(given: Given) -> Measured:
 
 def leaving_a_child(given: Given) -> Measured:
     """A descendant in a session of its own, which would outlive a killed group."""
-    mark = given.options["mark"]
-    program = f"import time, pathlib; time.sleep(1.5); pathlib.Path({mark!r}).touch()"
+    program = f"import time; time.sleep(60)  # {given.options['mark']}"
     subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
+    return counting(given)
+
+
+def reading_elsewhere(given: Given) -> Measured:
+    return Measured([Figure(COUNT, len(Path(given.options["path"]).read_bytes()), "1")])
+
+
+def writing_elsewhere(given: Given) -> Measured:
+    Path(given.options["path"]).write_text("here")
     return counting(given)
 
 
@@ -71,22 +78,3 @@ def filling_the_disk(given: Given) -> Measured:
     with Path("full").open("wb") as file:
         while True:
             file.write(bytes(1 << 20))
-
-
-def once_in_three(given: Given) -> Measured:
-    """Fails twice, then works: the count is kept outside the box."""
-    marks = Path(given.options["marks"])
-    tried: Any = len(list(marks.iterdir()))
-    (marks / str(tried)).touch()
-    if tried < 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return counting(given)
-
-
-def slow_at_first(given: Given) -> Measured:
-    """Waits for ever the first time, with its process id on disk; later it works."""
-    mark = Path(given.options["mark"])
-    if not mark.exists():
-        mark.write_text(Path("/proc/self/stat").read_text().split()[0])
-        signal.pause()
-    return counting(given)

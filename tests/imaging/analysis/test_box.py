@@ -7,6 +7,7 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from tests.imaging.analysis.conftest import LIMITS, House, planted
@@ -57,13 +58,36 @@ async def test_one_that_never_ends_is_ended(
 
 
 async def test_one_that_fails_now_and_then_succeeds_in_the_end(
-    house: House, tmp_path: Path
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    house.analysers = [planted("once_in_three", marks=str(marks))]
+    bad, good = (
+        replace(planted("crashing"), name="moody"),
+        replace(planted("counting"), name="moody"),
+    )
+    house.analysers = [good]
+    moods = iter([[bad], [bad], [good]])
+    monkeypatch.setattr(house, "registered", lambda: next(moods))
     (analysis,) = await house.analyse(*files(data_sets(water())))
     assert (analysis.state, analysis.tries) == ("done", 3)
+
+
+async def test_the_box_sees_no_files_of_the_server(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serai.imaging.analysis.running.TRIES", 1)
+    images = files(data_sets(water()))
+    blob = house.archive.blobs.local(await house.archive.blobs.put(images[0]))
+    house.analysers = [
+        planted("reading_elsewhere", path=str(blob)),
+        planted("writing_elsewhere", path=str(house.home / "left")),
+        planted("counting"),
+    ]
+    analyses = {each.analyser: each for each in await house.analyse(*images)}
+    if "files" not in analyses["counting"].isolation:
+        pytest.skip("this kernel has no Landlock, and the analysis says so")
+    for name in ("reading-elsewhere", "writing-elsewhere"):
+        assert analyses[name].details == {"error": "builtins.PermissionError"}
+    assert not (house.home / "left").exists()
 
 
 async def test_the_box_has_no_network_and_none_of_our_settings(
@@ -82,15 +106,27 @@ async def test_the_box_has_no_network_and_none_of_our_settings(
     assert (called.state, called.details["error"]) == ("failed", "builtins.OSError")
 
 
-async def test_its_descendants_end_with_it(house: House, tmp_path: Path) -> None:
-    mark = tmp_path / "outlived"
-    house.analysers = [planted("leaving_a_child", mark=str(mark))]
+async def test_its_descendants_end_with_it(house: House) -> None:
+    mark = uuid4().hex
+    house.analysers = [planted("leaving_a_child", mark=mark)]
     (analysis,) = await house.analyse(*files(data_sets(water())))
     assert analysis.state == "done"
     if "processes" not in analysis.isolation:
         pytest.skip("this kernel grants no process namespace, and the analysis says so")
-    await asyncio.sleep(2)
-    assert not mark.exists()
+    assert running_with(mark) == []
+
+
+def running_with(mark: str) -> list[str]:
+    """Command lines of processes that name it."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = each.read_text()
+        except OSError:
+            continue
+        if mark in command:
+            found.append(command)
+    return found
 
 
 async def test_a_server_that_stops_puts_the_analysis_back(house: House) -> None:

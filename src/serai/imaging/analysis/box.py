@@ -1,8 +1,9 @@
 """One analyser in a process of its own, which may crash, hang or eat memory without harm.
 
 Limits of CPU time, memory and file size are the kernel's; the time on the clock is ours. Where
-the kernel allows, the process has no network and takes its descendants along when it ends. What
-comes back is one small file of JSON and the objects beside it, nothing else.
+the kernel allows, the process has no network, sees no files but code and its own, and takes its
+descendants along when it ends. What comes back is one small file of JSON and the objects beside
+it, nothing else.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ async def run(folder: Path, limits: Limits, stop: asyncio.Event) -> Answer:
             sys.executable,
             "-m",
             "serai.imaging.analysis.boxed",
+            str(os.getpid()),
             str(limits.cpu_s),
             str(limits.memory),
             str(limits.written),
@@ -113,10 +115,14 @@ def _answer(folder: Path, code: int, limits: Limits) -> Answer:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Nothing of ours but where code is found: no settings, no addresses, no secrets."""
+    # Where code is, may be read: that must not be a folder above all our state.
+    home = folder.absolute().parent.parent
+    code = [Path(each).absolute() for each in sys.path if each]
+    code = [each for each in code if not home.is_relative_to(each)]
     one_thread = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return {
         "PATH": os.defpath,
-        "PYTHONPATH": os.pathsep.join(str(Path(each).absolute()) for each in sys.path if each),
+        "PYTHONPATH": os.pathsep.join(map(str, code)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C.UTF-8",
         "HOME": str(folder),
