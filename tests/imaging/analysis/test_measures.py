@@ -164,7 +164,7 @@ def test_the_share_below_950_is_exact_on_a_phantom(
     ("attributes", "why"),
     [
         ({"ConvolutionKernel": "B70f"}, "analysis.kernel"),
-        ({"ConvolutionKernel": ""}, "analysis.kernel"),
+        ({"ConvolutionKernel": ""}, "analysis.attribute-missing"),
         ({"SliceThickness": 5.0}, "analysis.too-thick"),
         ({"ContrastBolusAgent": "Iohexol"}, "analysis.contrast"),
         ({"RescaleType": "US"}, "analysis.not-hounsfield"),

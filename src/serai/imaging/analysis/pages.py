@@ -17,7 +17,14 @@ from serai.imaging.analysis.actions import Desk
 from serai.imaging.analysis.cards import models
 from serai.imaging.analysis.records import PER_PAGE, Analysis
 from serai.imaging.analysis.registry import of_models, registered
-from serai.imaging.analysis.wording import REASONS, STATES, TONES, finding_text, why_text
+from serai.imaging.analysis.wording import (
+    REASONS,
+    STATES,
+    TONES,
+    figure_name,
+    finding_text,
+    why_text,
+)
 from serai.kernel.clock import utc_now
 from serai.web.authentication import require_staff
 from serai.web.forms import parse_form
@@ -99,6 +106,7 @@ def _words(request: Request) -> Mapping[str, Any]:
         "reasons": REASONS,
         "why": why_text,
         "found": finding_text,
+        "named": figure_name,
         "may_retry": actor.role in MAY_RETRY,
     }
 

@@ -30,6 +30,23 @@ REASONS: Mapping[str, str] = {
     "quiet": N_("Nothing more has come for a while."),
     "asked": N_("Somebody asked for it."),
 }
+# Figures and places by the value of their codes.
+NAMES: Mapping[str, str] = {
+    "slices": N_("Number of slices"),
+    "slice-spacing": N_("Distance between slices"),
+    "slices-missing": N_("Missing slices"),
+    "tilt": N_("Tilt of the slices against their stacking"),
+    "113813": N_("Total dose length product"),
+    "113722": N_("Total dose area product"),
+    "113812": N_("Irradiation events"),
+    "laa-950": N_("Share of the lungs below -950 HU"),
+    "lung-volume": N_("Volume of both lungs"),
+    "agatston": N_("Agatston score"),
+    "3227004": N_("Left main coronary artery"),
+    "59438005": N_("Left anterior descending coronary artery"),
+    "57396003": N_("Circumflex coronary artery"),
+    "13647002": N_("Right coronary artery"),
+}
 FINDINGS: Mapping[str, str] = {
     "mixed-direction": N_("Slices look in %(count)s directions."),
     "mixed-patient": N_("The series names %(count)s patients."),
@@ -82,6 +99,7 @@ WHY: Mapping[str, str] = {
     "analysis.interrupted": N_("The server was stopped in the middle several times."),
 }
 wording.add(WHY)
+wording.add({f"analysis.name {key}": name for key, name in NAMES.items()})
 wording.add({f"analysis.finding {key}": sentence for key, sentence in FINDINGS.items()})
 wording.add(
     {
@@ -113,6 +131,13 @@ def finding_text(finding: Mapping[str, Any]) -> str:
     key = f"analysis.finding {finding['code']['value']}"
     known = wording.known(key)
     return wording.text(key, finding["details"]) if known else str(finding["code"]["meaning"])
+
+
+def figure_name(figure: Mapping[str, Any]) -> str:
+    """What was measured, or where when there is a place; as the analyser wrote it if need be."""
+    code = figure["site"] or figure["code"]
+    key = f"analysis.name {code['value']}"
+    return wording.text(key) if wording.known(key) else str(code["meaning"])
 
 
 def why_text(key: str | None, details: Mapping[str, Any]) -> str:

@@ -53,8 +53,10 @@ def measure(given: Given) -> Measured:
 
 def _allowed(found: list[Slice]) -> None:
     kernel = geometry.one_of(found, "ConvolutionKernel").upper()
+    if not kernel:
+        raise Abstained("analysis.attribute-missing", attribute="ConvolutionKernel")
     if kernel not in KERNELS:
-        raise Abstained("analysis.kernel", kernel=kernel[:16] or "?")
+        raise Abstained("analysis.kernel", kernel=kernel[:16])
     thickness = geometry.number_of_all(found, "SliceThickness")
     if thickness > THICKEST_MM:
         raise Abstained("analysis.too-thick", thickness=thickness, most=THICKEST_MM)
