@@ -111,8 +111,7 @@ OWN: tuple[Analyser, ...] = (
 
 def registered(home: Path) -> Sequence[Analyser]:
     """All that may run now; the names of the first two kinds win over a model's."""
-    others = [found.load() for found in entry_points(group=GROUP)]
-    named = {each.name: each for each in (*of_models(models(home)), *others, *OWN)}
+    named = {each.name: each for each in (*of_models(models(home)), *_of_packages(), *OWN)}
     return list(named.values())
 
 
@@ -146,6 +145,12 @@ def _of_model(model: Model) -> Analyser:
             "combine": card.combine,
         },
     )
+
+
+@cache
+def _of_packages() -> tuple[Analyser, ...]:
+    """Looked up once: a package installed meanwhile is taken up at the next start."""
+    return tuple(found.load() for found in entry_points(group=GROUP))
 
 
 @cache
