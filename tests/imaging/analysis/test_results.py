@@ -65,7 +65,10 @@ async def test_lungs_end_as_report_segmentation_and_observation(
     observation = about(await house.found("Observation"), "laa-950")
     assert validate(observation) == []
     assert observation["status"] == "preliminary"
-    assert observation["derivedFrom"] == [{"reference": f"ImagingStudy/{study['id']}"}]
+    uid = f"urn:oid:{images[0].StudyInstanceUID}"
+    assert observation["derivedFrom"] == [
+        {"type": "ImagingStudy", "identifier": {"system": "urn:dicom:uid", "value": uid}}
+    ]
     assert observation["effectiveDateTime"] == "2026-03-01"
     share, volume = (each["valueQuantity"] for each in observation["component"])
     assert (float(share["value"]), share["code"]) == (10.0, "%")
@@ -221,3 +224,17 @@ async def test_what_was_stored_before_a_crash_is_not_stored_twice(house: House) 
     (analysis,) = await house.analyses()
     assert (analysis.state, analysis.tries) == ("done", 2)
     assert len(await house.rows(OBJECTS)) == 1
+
+
+async def test_a_study_that_has_been_analysed_is_deleted_and_brought_back(house: House) -> None:
+    house.analysers = [planted("counting")]
+    images = data_sets(water(4))
+    await house.analyse(*files(images))
+    study = str(images[0].StudyInstanceUID)
+    trash = await house.archive.trash.discard(house.db, study, None, None, actor=COUNTY, now=NOON)
+    assert await house.found("ImagingStudy") == []
+    assert await house.analyses() == []
+    await house.archive.trash.restore(house.db, trash, actor=COUNTY, now=NOON)
+    (analysis,) = await house.analyses()
+    (observation,) = await house.found("Observation")
+    assert (analysis.state, observation["status"]) == ("done", "preliminary")

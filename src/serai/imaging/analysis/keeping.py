@@ -138,7 +138,7 @@ async def _observed(tx: Connection, fhir: FhirStore, analysis: Analysis, now: da
         made = await fhir.create(tx, body.of(new), actor=actor, now=now)
     else:
         made = await fhir.update(tx, body.of({**new, "id": current.id}), actor=actor, now=now)
-    about = observation.provenance(analysis, made.id, made.version, analysis.resource, now)
+    about = observation.provenance(analysis, made.id, made.version, now)
     await fhir.create(tx, body.of(about), actor=actor, now=now)
     return replace(analysis, observation=made.id)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from serai.imaging.analysis.records import Analysis
 from serai.imaging.analysis.wording import english
+from serai.imaging.archive.imaging_study import DICOM_UID
 from serai.kernel.clock import instant
 
 Resource = dict[str, Any]
@@ -56,7 +57,7 @@ def observation(analysis: Analysis, study: Mapping[str, Any], now: datetime) -> 
         "subject": study["subject"],
         "issued": instant(now),
         "device": {"reference": f"#{DEVICE_ID}", "display": _device_name(analysis)},
-        "derivedFrom": [{"reference": f"ImagingStudy/{study['id']}"}],
+        "derivedFrom": [_study(analysis)],
         "note": [{"text": "Made by a program; preliminary until a doctor has signed it."}],
     }
     if "started" in study:
@@ -71,9 +72,7 @@ def withdrawn(current: Mapping[str, Any]) -> Resource:
     return {**current, "status": "cancelled"}
 
 
-def provenance(
-    analysis: Analysis, observation_id: str, version: int, study_id: str, now: datetime
-) -> Resource:
+def provenance(analysis: Analysis, observation_id: str, version: int, now: datetime) -> Resource:
     return {
         "resourceType": "Provenance",
         "contained": [_device(analysis)],
@@ -86,8 +85,14 @@ def provenance(
                 "who": {"reference": f"#{DEVICE_ID}", "display": _device_name(analysis)},
             }
         ],
-        "entity": [{"role": "source", "what": {"reference": f"ImagingStudy/{study_id}"}}],
+        "entity": [{"role": "source", "what": _study(analysis)}],
     }
+
+
+def _study(analysis: Analysis) -> Resource:
+    """By its UID: a literal reference would keep people from deleting a study once analysed."""
+    number = {"system": DICOM_UID, "value": f"urn:oid:{analysis.study}"}
+    return {"type": "ImagingStudy", "identifier": number}
 
 
 def _device(analysis: Analysis) -> Resource:
