@@ -24,6 +24,7 @@ from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, viewer
 from serai.imaging.analysis import api as analysis_api
 from serai.imaging.analysis import pages as analysis_pages
+from serai.imaging.analysis.following import register_guards as follow_studies
 from serai.imaging.archive import Archive
 from serai.network import api as network_api
 from serai.network import pages as network_pages
@@ -43,6 +44,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     keep_terminology(store)
     store.expand = expand
     register_subscriptions(store, hosts=settings.subscription_hosts)
+    follow_studies(store)
     return store
 
 

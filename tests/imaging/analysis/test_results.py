@@ -22,7 +22,9 @@ from tests.imaging.analysis.test_measures import SOFT, STEP, a_chest
 from serai.fhir import body
 from serai.fhir.validation import validate
 from serai.imaging.analysis import watching
+from serai.imaging.analysis.following import register_guards
 from serai.imaging.analysis.records import Analysis
+from serai.imaging.archive.reconciling import Demographics
 
 OBJECTS = """SELECT i.sop_class, i.blob, e.modality FROM imaging_instance i
     JOIN imaging_series e ON e.study_uid = i.study_uid AND e.uid = i.series_uid
@@ -172,18 +174,6 @@ async def test_the_same_again_changes_nothing(house: House) -> None:
     assert len(await house.rows("SELECT FROM fhir_job")) == 1
 
 
-async def test_a_new_version_of_an_analyser_looks_again(house: House) -> None:
-    house.analysers = [planted("counting")]
-    await house.analyse(*files(data_sets(water(4))))
-    house.analysers = [planted("counting", version="2")]
-    assert await watching.renew(house.db, house.analysers, now=NOON + QUIET) == 1
-    assert await watching.renew(house.db, house.analysers, now=NOON + QUIET) == 0
-    await house.work()
-    (observation,) = await house.found("Observation")
-    assert observation["contained"][0]["version"] == [{"value": "2"}]
-    assert observation["meta"]["versionId"] == "2"
-
-
 async def test_what_a_doctor_has_signed_stays_as_it_is(house: House) -> None:
     house.analysers = [planted("counting")]
     await house.analyse(*files(data_sets(water(4))))
@@ -195,6 +185,7 @@ async def test_what_a_doctor_has_signed_stays_as_it_is(house: House) -> None:
     observations = {each["status"]: each for each in await house.found("Observation")}
     assert set(observations) == {"final", "preliminary"}
     assert observations["final"]["meta"]["versionId"] == "2"
+    assert observations["preliminary"]["contained"][0]["version"] == [{"value": "2"}]
 
 
 async def test_a_newer_look_that_abstains_withdraws_what_was_said(house: House) -> None:
@@ -208,8 +199,10 @@ async def test_a_newer_look_that_abstains_withdraws_what_was_said(house: House) 
 
 
 async def again(house: House, analyser: Any) -> None:
+    """A new version of an analyser looks again at what the old one has looked at, once."""
     house.analysers = [analyser]
-    await watching.renew(house.db, house.analysers, now=NOON + QUIET)
+    assert await watching.renew(house.db, house.analysers, now=NOON + QUIET) == 1
+    assert await watching.renew(house.db, house.analysers, now=NOON + QUIET) == 0
     await house.work()
 
 
@@ -238,3 +231,24 @@ async def test_a_study_that_has_been_analysed_is_deleted_and_brought_back(house:
     (analysis,) = await house.analyses()
     (observation,) = await house.found("Observation")
     assert (analysis.state, observation["status"]) == ("done", "preliminary")
+
+
+async def test_what_was_observed_follows_a_study_to_its_right_patient(house: House) -> None:
+    register_guards(house.archive.fhir)
+    house.analysers = [planted("counting")]
+    images = data_sets(water(4))
+    async with house.db.transaction() as tx:
+        for number in ("P1", "P2"):
+            patient = {"resourceType": "Patient", "identifier": [{"value": number}]}
+            await house.archive.fhir.create(
+                tx, body.of(patient), actor=COUNTY, now=NOON, id=f"patient-{number}"
+            )
+    await house.analyse(*files(images))
+    (observation,) = await house.found("Observation")
+    assert observation["subject"]["reference"] == "Patient/patient-P1"
+    async with house.db.transaction() as tx:
+        study, right = str(images[0].StudyInstanceUID), Demographics("P2")
+        await house.archive.correct(tx, study, right, actor=COUNTY, now=NOON)
+    (observation,) = await house.found("Observation")
+    assert observation["subject"]["reference"] == "Patient/patient-P2"
+    assert observation["status"] == "preliminary"
