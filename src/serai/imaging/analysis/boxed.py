@@ -47,11 +47,12 @@ def _carried_out(order: dict[str, Any]) -> dict[str, Any]:
         measured = getattr(import_module(module), name)(given)
     except outcome.Abstained as abstained:
         return {"state": "abstained", "why": abstained.key, "details": abstained.details}
+    writing = None if measured.silent else import_module("serai.imaging.analysis.writing")
     return {
         "state": "done",
         "figures": [asdict(each) for each in measured.figures],
         "findings": [asdict(each) for each in measured.findings],
-        "objects": import_module("serai.imaging.analysis.writing").written(measured, given, order),
+        "objects": writing.written(measured, given, order) if writing else [],
     }
 
 

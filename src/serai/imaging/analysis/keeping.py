@@ -71,7 +71,7 @@ async def keep(
     result = {"figures": answer.figures, "findings": answer.findings}
     found = replace(analysis, result=result, isolation=answer.isolation, objects=objects)
     async with db.transaction() as tx:
-        if answer.state == "done":
+        if answer.state == "done" and objects:
             found = await _observed(tx, archive.fhir, found, now)
         else:
             await _withdraw(tx, archive.fhir, found, now)

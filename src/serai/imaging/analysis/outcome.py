@@ -54,6 +54,8 @@ class Measured:
     regions: Sequence[Region] = ()
     # The images measured, in the order of the masks' planes, where they are not the series itself.
     images: Sequence[Any] = ()
+    # Nothing that anybody needs to read in the record: shown among the analyses only.
+    silent: bool = False
 
 
 class Abstained(Exception):

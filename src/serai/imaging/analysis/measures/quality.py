@@ -1,6 +1,6 @@
 """Series quality: whether the slices make a volume that can be measured and reformatted.
 
-Geometry only, from the headers: no pixel is looked at.
+Geometry only, from the headers: no pixel is looked at. Only faults get into the record.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def measure(given: Given) -> Measured:
         return Measured(figures, findings)
     stacked = geometry.stack(found)
     more_figures, more_findings = _spaced(stacked)
-    return Measured([*figures, *more_figures], [*findings, *more_findings])
+    findings += more_findings
+    # A series without fault needs no further series to say so.
+    return Measured([*figures, *more_figures], findings, silent=not findings)
 
 
 def _mixtures(found: Sequence[Slice]) -> list[Finding]:
