@@ -23,6 +23,9 @@ from serai.fhir.subscriptions.hub import Hub
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging import dicomweb, ecg, light, study, uploads, ups, viewer
+from serai.imaging.analysis import api as analysis_api
+from serai.imaging.analysis import pages as analysis_pages
+from serai.imaging.analysis.following import register_guards as follow_studies
 from serai.imaging.archive import Archive
 from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
@@ -43,6 +46,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     keep_terminology(store)
     store.expand = expand
     register_subscriptions(store, hosts=settings.subscription_hosts)
+    follow_studies(store)
     return store
 
 
@@ -62,6 +66,7 @@ def api() -> FastAPI:
         sharing.router,
         uploads.router,
         deidentification.router,
+        analysis_api.router,
     ):
         application.include_router(router)
     application.add_route("/docs", apidocs.show, methods=["GET"])
@@ -77,6 +82,7 @@ def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
         *viewer.routes(settings),
         *study.routes(),
         *light.routes(),
+        *analysis_pages.routes(),
         *ecg.routes(),
         *keeping.routes(),
         *network_pages.routes(),
@@ -126,6 +132,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *consultation.NAVIGATION,
         *chart.NAVIGATION,
         *deidentification.NAVIGATION,
+        *analysis_pages.NAVIGATION,
         *network_pages.NAVIGATION,
         *upkeep.NAVIGATION,
     )

@@ -135,3 +135,15 @@ def test_how_long_and_how_many_pictures_are_kept_is_set(place: Place) -> None:
         ("imaging.quota", "Organization/county"),
         ("imaging.retain", "Organization/county"),
     ]
+
+
+def test_analysers_are_listed_with_what_is_refused_and_asked_for_by_study(place: Place) -> None:
+    (place.home / "models" / "nothing").mkdir(parents=True)
+    ended = place.serai("analysis", "list")
+    assert ended.returncode == 0, ended.stderr
+    names = [line.split("\t")[0] for line in ended.stdout.splitlines()]
+    assert names == ["series-quality", "dose", "laa-950", "agatston"]
+    assert "refused: nothing: card.yaml is missing." in ended.stderr
+    assert place.serai("analysis", "list", "--study", "1.2.3").stdout == ""
+    ended = place.serai("analysis", "run", "1.2.3")
+    assert (ended.returncode, ended.stdout) == (1, "")

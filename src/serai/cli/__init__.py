@@ -24,6 +24,7 @@ MODULES = {
     "terminology": "serai.cli.terminology",
     "archive": "serai.cli.archive",
     "fhir": "serai.cli.fhir",
+    "analysis": "serai.cli.analysis",
     "check": "serai.cli.check",
 }
 

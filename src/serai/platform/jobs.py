@@ -20,6 +20,8 @@ from serai.platform.db import Connection
 QUEUE = "serai"
 TASK = "run"
 OPEN = ("waiting", "running")
+# Kinds of work that go on behind everybody's back.
+BACKGROUND = ("analysis",)
 
 _COLUMNS = """id, kind, status, actor, parameters, state, run, done, total, error, error_details,
     asked_at, started_at, moved_at, finished_at, expires_at"""
@@ -29,12 +31,15 @@ ASK = """INSERT INTO fhir_job
     VALUES (%(id)s, %(kind)s, 'waiting', %(asked_by)s, %(organisation)s, %(actor)s,
             %(parameters)s, %(now)s)"""
 
-# The lock keeps one job from standing in the queue twice: an entry that stands still is enough.
+# The queueing lock keeps one job from standing in the queue twice: an entry that stands still is
+# enough. What nobody waits for comes last, and one at a time, so that the others find a place.
 DEFER = """SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
-    %(queue)s, %(task)s, 0, NULL, %(id)s, jsonb_build_object('job', %(id)s::text), NULL
-    )::procrastinate_job_to_defer_v1])
-    WHERE NOT EXISTS (SELECT FROM procrastinate_jobs
-                      WHERE queueing_lock = %(id)s AND status = 'todo')"""
+    %(queue)s, %(task)s, CASE WHEN kind = ANY(%(background)s) THEN -10 ELSE 0 END,
+    CASE WHEN kind = ANY(%(background)s) THEN kind END, %(id)s,
+    jsonb_build_object('job', %(id)s::text), NULL)::procrastinate_job_to_defer_v1])
+    FROM fhir_job
+    WHERE id = %(id)s AND NOT EXISTS (SELECT FROM procrastinate_jobs
+                                      WHERE queueing_lock = %(id)s AND status = 'todo')"""
 
 FIND = f"SELECT {_COLUMNS} FROM fhir_job WHERE id = %(id)s"  # noqa: S608
 
@@ -211,7 +216,8 @@ async def requeue_lost(tx: Connection) -> None:
 
 
 async def _defer(tx: Connection, id: str) -> None:
-    await tx.execute(DEFER, {"queue": QUEUE, "task": TASK, "id": id})
+    values = {"queue": QUEUE, "task": TASK, "id": id, "background": list(BACKGROUND)}
+    await tx.execute(DEFER, values)
 
 
 def _job(row: tuple[Any, ...]) -> Job:

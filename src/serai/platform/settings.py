@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     workitem_days: int = Field(
         default=90, ge=1, le=3650, description="Days that ended workitems are kept when not locked"
     )
+    analysis_seconds: int = Field(
+        default=300, ge=1, le=24 * 3600, description="Seconds that one analysis may take"
+    )
+    analysis_memory_mb: int = Field(
+        default=3072, ge=512, description="Megabytes of memory that one analysis may take"
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

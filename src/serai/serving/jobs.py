@@ -71,6 +71,7 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
             exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
         ),
         "deidentify": partial(_deidentify, store=store, blobs=blobs),
+        "analysis": partial(_analyse, settings, store=store, blobs=blobs),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
         **{kind: partial(_keep, settings, kind, hot=blobs) for kind in ("scrub", "tier", "recall")},
@@ -105,6 +106,31 @@ async def _import(settings: Settings, running: Running, **given: Any) -> timedel
     return await work(running)
 
 
+async def _analyse(
+    settings: Settings, running: Running, *, store: FhirStore, blobs: Blobs
+) -> timedelta | None:
+    """Its code, too, is loaded when it is needed."""
+    archive = import_module("serai.imaging.archive").Archive(store, blobs)
+    limits = import_module("serai.imaging.analysis.box").Limits.of(settings)
+    registered = partial(import_module("serai.imaging.analysis.registry").registered, settings.home)
+    work: Work = partial(
+        import_module("serai.imaging.analysis.running").run,
+        archive=archive,
+        home=settings.home,
+        registered=registered,
+        limits=limits,
+    )
+    return await work(running)
+
+
+async def _watch_series(
+    settings: Settings, db: Database, _store: FhirStore, stop: asyncio.Event
+) -> None:
+    """Series that have come are judged, and analysers queued for those that are complete."""
+    import_module("serai.imaging.analysis.running").clear(settings.home)
+    await import_module("serai.imaging.analysis.watching").watch_until(settings.home, db, stop)
+
+
 def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Work until a signal comes; what is not done then goes on at the next start."""
     listening.close()
@@ -136,6 +162,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             partial(_ask_for_keeping, has_cold=settings.blobs_cold is not None),
             partial(uploads.sweep_until, settings.home),
             partial(light.make_until, blobs),
+            partial(_watch_series, settings),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

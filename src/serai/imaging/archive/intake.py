@@ -12,7 +12,7 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import index, letting_go, settling, staging
+from serai.imaging.archive import endings, index, letting_go, settling, staging
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
@@ -99,7 +99,12 @@ class Intake:
         return [outcomes[place] for place in range(len(received))]
 
     async def finish(self, *, now: datetime) -> None:
-        """Settle every study that grew since the last time."""
+        """The sender has finished: settle what grew, and note that nothing more comes of it."""
+        await self.settle(now=now)
+        await endings.ended(self._db, self._audited, now=now)
+
+    async def settle(self, *, now: datetime) -> None:
+        """Settle every study that grew since the last time, while more may come."""
         grown, self._grown = self._grown, set()
         await settling.settle(self._db, self._fhir, sorted(grown), now=now)
         self._room.settled()

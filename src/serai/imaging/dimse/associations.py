@@ -135,7 +135,7 @@ class Associations:
         """Released, aborted or lost: what has arrived is settled either way."""
         association = self._open.pop(event.assoc, None)
         if association:
-            association.settle()
+            association.finish()
 
 
 def _may(peer: Peer, sop_class: str) -> bool:

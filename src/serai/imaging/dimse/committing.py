@@ -10,6 +10,7 @@ import structlog
 from pynetdicom import build_context, build_role
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 
+from serai.imaging.archive import endings
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dataset.part10 import IMPLICIT_VR_LITTLE_ENDIAN
 from serai.imaging.dataset.writing import encoded
@@ -18,6 +19,7 @@ from serai.imaging.dimse.exchange import Exchange
 from serai.imaging.search.keys import COLUMNS, Level
 from serai.imaging.search.query import Filter, Query
 from serai.imaging.search.rows import StoredObject, stored
+from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid, NotFound, SeraiError
 from serai.platform.blobs import Blobs
 
@@ -33,6 +35,7 @@ PROCESSING_FAILURE: Final = 0x0110
 NO_SUCH_OBJECT: Final = 0x0112
 CLASS_CONFLICT: Final = 0x0119
 UIDS_AT_ONCE: Final = 500
+FAILED: Final = "00081198"
 
 
 def commit(exchange: Exchange) -> None:
@@ -46,8 +49,17 @@ def commit(exchange: Exchange) -> None:
         raise Invalid("dimse.missing-attribute", tag="00081195" if references else "00081199")
     exchange.respond_instance(INSTANCE, {"ActionTypeID": REQUEST})
     report = _report(exchange, transaction, references)
+    if FAILED not in report:
+        _note(exchange, [first_text(each, "00081155") for each in references])
     if not (_same_association(exchange) and _told(exchange, exchange.association, report)):
         _call_back(exchange, report)
+
+
+def _note(exchange: Exchange, instances: list[str]) -> None:
+    """Whoever asks for commitment has sent everything."""
+    organisation = exchange.peer.actor.organisation
+    house = exchange.house
+    house.loop.run(endings.committed(house.db, instances, organisation=organisation, now=utc_now()))
 
 
 def _report(exchange: Exchange, transaction: str, references: list[Attributes]) -> Attributes:
@@ -66,7 +78,7 @@ def _report(exchange: Exchange, transaction: str, references: list[Attributes]) 
         report["00081199"] = {"vr": "SQ", "Value": committed}
         report["00080054"] = {"vr": "AE", "Value": [exchange.house.ae_title]}
     if failed:
-        report["00081198"] = {"vr": "SQ", "Value": failed}
+        report[FAILED] = {"vr": "SQ", "Value": failed}
     return report
 
 
@@ -140,7 +152,7 @@ def _told(exchange: Exchange, association: Any, report: Attributes) -> bool:
     request.MessageID = 1
     request.AffectedSOPClassUID = STORAGE_COMMITMENT
     request.AffectedSOPInstanceUID = INSTANCE
-    request.EventTypeID = SOME_FAILED if "00081198" in report else ALL_COMMITTED
+    request.EventTypeID = SOME_FAILED if FAILED in report else ALL_COMMITTED
     request.EventInformation = BytesIO(encoded(report, explicit=explicit))
     response = exchange.asked(association, request, context.context_id)
     return response is not None and response.Status == 0x0000

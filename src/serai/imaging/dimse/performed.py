@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from serai.fhir import body
 from serai.fhir.store import FhirStore
+from serai.imaging.archive import endings
 from serai.imaging.archive.imaging_study import DCM, DICOM_UID
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dimse import scheduled
@@ -103,6 +104,7 @@ async def _go_on(exchange: Exchange, told: Told, now: datetime) -> None:
         await audit.record(tx, actor=actor, act="dicom.mpps-set", at=now, resource=resource)
         if changed["status"] == "completed":
             await _complete_orders(exchange, tx, changed, now)
+            await endings.performed(tx, told.attributes, organisation=actor.organisation, now=now)
 
 
 async def _kept(exchange: Exchange, tx: Connection, uid: str) -> list[dict[str, Any]]:

@@ -64,8 +64,11 @@ class Sender:
             self.settle()
 
     def settle(self) -> None:
-        self.loop.run(self.intake.finish(now=utc_now()))
+        self.loop.run(self.intake.settle(now=utc_now()))
         self.settled_at = time.monotonic()
+
+    def finish(self) -> None:
+        self.loop.run(self.intake.finish(now=utc_now()))
 
     def _kept(self, request: StoreRequest, arriving: Arriving) -> tuple[int, str]:
         try:
