@@ -16,7 +16,7 @@ RAISED = re.compile(
 )
 # Raised for pages and for whoever sets the server up, which have their own words for them.
 NOT_OURS = re.compile(
-    r"(?:analysis|ecg|light|model|uploads)\.|dimse\.(ae-title|port-taken|no-context)|imaging\.(no-such-study|study-has-pictures|study-uid-changed)"
+    r"(?:analysis|ecg|light|media|model|uploads)\.|dimse\.(ae-title|port-taken|no-context)|imaging\.(no-such-study|study-has-pictures|study-uid-changed)"
 )
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 

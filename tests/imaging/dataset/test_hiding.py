@@ -91,6 +91,10 @@ def test_names_are_found_wherever_they_were_written() -> None:
         ContentSequence=Sequence([item]),
         PatientSex="M",
         PatientAge="068Y",
+        # Random ones have the digits of the number in them now and then.
+        StudyInstanceUID="1.2.3",
+        SeriesInstanceUID="1.2.3.1",
+        SOPInstanceUID="1.2.3.1.1",
     )
     written, after = hidden(content)
     text = written.decode("utf-8", "replace").lower()

@@ -33,6 +33,7 @@ from serai.kernel.errors import (
 )
 from serai.web.authentication import require_actor
 
+ROOT = "/dicomweb"
 DICOM_JSON = "application/dicom+json"
 # Whether a study may be seen can change at any time, so a browser asks again, and is told 304.
 CACHE = {
@@ -223,4 +224,5 @@ def dicomweb_root(request: Request) -> str:
     settings, scope = request.app.state.settings, request.scope
     base = settings.base_url or str(request.base_url)
     mounted = scope["root_path"].removeprefix(scope.get("app_root_path", ""))
-    return f"{base.rstrip('/')}{mounted}"
+    # Routes beside the mounted ones have no root of their own.
+    return f"{base.rstrip('/')}{mounted if mounted.endswith(ROOT) else ROOT}"
