@@ -54,6 +54,8 @@ class Blobs:
     def __init__(self, home: Path, address: str | None = None) -> None:
         """`address` is an object store's URL; without it objects are files under `home`."""
         self._spool = home / "blobs.unfinished"
+        # Files made from an object, named by it up to the first dot; they go when it goes.
+        self.derived = home / "cache" / "derived"
         self._folder = None if address else home / "blobs"
         # Folders whose own entries are known to be on disk, so that each is synced once.
         self._synced: set[Path] = set()
@@ -234,6 +236,8 @@ class Blobs:
 
         Only for objects that no transaction, committed or running, refers to.
         """
+        for made in self.derived.glob(f"{digest}.*"):
+            made.unlink(missing_ok=True)
         try:
             with storage_errors():
                 await obstore.delete_async(self._store, _key(digest))
