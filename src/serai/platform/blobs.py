@@ -236,11 +236,12 @@ class Blobs:
 
         Only for objects that no transaction, committed or running, refers to.
         """
-        for made in self.derived.glob(f"{digest}.*"):
-            made.unlink(missing_ok=True)
         try:
             with storage_errors():
-                await obstore.delete_async(self._store, _key(digest))
+                key = _key(digest)
+                for made in self.derived.glob(f"{digest}.*"):
+                    made.unlink(missing_ok=True)
+                await obstore.delete_async(self._store, key)
         except NotFound:
             return
 
