@@ -40,6 +40,8 @@ class Received:
 
     @property
     def for_blob(self) -> bytes | AsyncIterator[bytes]:
+        if self.for_log:
+            return b"".join(self.for_log)
         return self.content if isinstance(self.content, bytes) else _chunks(self.content)
 
     def digest(self) -> str:

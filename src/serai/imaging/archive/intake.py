@@ -24,6 +24,7 @@ from serai.kernel.errors import Conflict, Invalid, Malformed, SeraiError, Unavai
 from serai.platform import audit
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
+from serai.platform.threads import ThreadDatabase
 
 # Somebody else's first instance of the same study can outrun ours once; thrice is a fault.
 TRIES = 5
@@ -78,8 +79,30 @@ class Intake:
             self._blobs.keep_logged(path, received.sha256, received.for_log)
         elif path.exists():
             self._blobs.keep_synced(path, received.sha256)
-        moved = replace(received, content=self._blobs.local(received.sha256) or path, for_log=())
+        moved = replace(received, content=self._blobs.local(received.sha256) or path)
         return Kept(moved, received.sha256)
+
+    def keep_expected(self, kept: Kept, threads: ThreadDatabase, *, now: datetime) -> bool:
+        """The usual case of a modality, in the thread that has it: the next picture of a series
+        that this intake has judged. False leaves it to `keep`."""
+        place, size = _place(kept.instance), kept.received.size
+        if place not in self._accepted or self._room.is_old or not self._room.has(size):
+            return False
+        try:
+            with threads.connection() as connection:
+                if not index.add_expected(connection, kept, now):
+                    return False
+        except ForeignKeyViolation:
+            # The series was deleted since this intake judged it.
+            self._accepted.discard(place)
+            return False
+        except (Unavailable, DataError):
+            return False
+        self._room.take(size)
+        self._room.grew(size)
+        self._grown.add(kept.instance.study_uid)
+        # Deleted between being written and being referred to, it is not there any more.
+        return self._blobs.local(kept.blob) is not None
 
     async def keep(
         self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None
@@ -129,8 +152,6 @@ class Intake:
     async def _judged_and_written(
         self, received: list[Received], put: dict[str, Kept], now: datetime
     ) -> list[Outcome]:
-        if len(received) == 1 and await self._kept_as_expected(received[0], put, now):
-            return [Outcome(received[0])]
         for _ in range(TRIES):
             judged, studies = await self._judge(received)
             fresh = [each.received for each in judged if not each.error and not each.already]
@@ -142,30 +163,6 @@ class Intake:
                 continue
             return [failed.get(_uid(each), each) for each in judged]
         raise Unavailable("imaging.too-busy")
-
-    async def _kept_as_expected(
-        self, received: Received, put: dict[str, Kept], now: datetime
-    ) -> bool:
-        """The usual case of a modality: the next picture of a series this intake has judged."""
-        if _place(received.instance) not in self._accepted or self._room.is_old:
-            return False
-        if not self._room.has(received.size):
-            return False
-        uid = received.instance.uid
-        put[uid] = put.get(uid) or await self._kept(received)
-        try:
-            async with self._db.connection() as connection:
-                added = await index.add_expected(connection, put[uid], now, staging.stage)
-        except ForeignKeyViolation:
-            # The series was deleted since this intake judged it.
-            self._accepted.discard(_place(received.instance))
-            return False
-        if added:
-            self._room.take(received.size)
-            self._room.grew(received.size)
-            self._grown.add(received.instance.study_uid)
-            await self._make_sure(put[uid])
-        return added
 
     async def _judge(
         self, received: Sequence[Received]
@@ -272,8 +269,13 @@ class Intake:
 
     async def _make_sure(self, kept: Kept) -> None:
         """Write again what was deleted between being written and being referred to."""
-        if not await self._blobs.has(kept.blob):
+        if await self._blobs.has(kept.blob):
+            return
+        try:
             await self._blobs.put(kept.received.for_blob)
+        except FileNotFoundError as error:
+            # The file that went was the only one; whoever sends it again finds its row.
+            raise Unavailable("imaging.too-busy") from error
 
     async def _add_study(self, tx: Connection, kept: Sequence[Kept], now: datetime) -> str:
         actor = self._actor

@@ -31,6 +31,7 @@ from serai.kernel.errors import SeraiError, Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
+from serai.platform.threads import ThreadDatabase
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,8 @@ MAX_PDU = 1 << 17
 ACSE_TIMEOUT_S = 30
 NETWORK_TIMEOUT_S = 300
 CONNECTIONS = 8
+# Of the threads that store; more would only wait for the same cores.
+THREAD_CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
 CUT_WITHIN_S = 0.5
 SYNC_EVERY_S = 2.0
@@ -90,6 +93,7 @@ class Listener:
         _let_go(self._ae.active_associations)
         self._syncing.cancel()
         self._archive.blobs.close()
+        self._threads.close()
         self._loop.run(self._db.close())
         self._loop.stop()
 
@@ -100,7 +104,9 @@ class Listener:
         self._loop.run(archive.restore(self._db))
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
         self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))
-        associations = Associations(House(settings, self._loop, self._db, archive))
+        self._threads = ThreadDatabase(self._url, max_size=THREAD_CONNECTIONS)
+        house = House(settings, self._loop, self._db, self._threads, archive)
+        associations = Associations(house)
         self._ae = _application_entity(settings.ae_title)
         self._servers: list[Acceptor] = []
         try:
@@ -111,6 +117,7 @@ class Listener:
             for server in self._servers:
                 server.shutdown()
             self._syncing.cancel()
+            self._threads.close()
             self._loop.run(self._db.close())
             raise
         log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
