@@ -58,9 +58,16 @@ class Listener:
     """Starts on entering, refuses new work and settles the old on leaving."""
 
     def __init__(
-        self, settings: Settings, database_url: str, fhir: FhirStore | None = None
+        self,
+        settings: Settings,
+        database_url: str,
+        fhir: FhirStore | None = None,
+        shared: Sequence[socket.socket] = (),
     ) -> None:
+        """`shared` are the sockets of the port and the TLS port when several processes accept
+        from them."""
         self._settings = settings
+        self._shared = shared
         self._fhir = fhir or FhirStore()
         self._url = database_url
         self._loop = LoopThread()
@@ -110,9 +117,10 @@ class Listener:
         self._ae = _application_entity(settings.ae_title)
         self._servers: list[Acceptor] = []
         try:
-            self._listen(settings.dimse_port, None, associations)
+            self._listen(0, settings.dimse_port, None, associations)
             if settings.dimse_tls_port is not None:
-                self._listen(settings.dimse_tls_port, tls.server_context(settings), associations)
+                security = tls.server_context(settings)
+                self._listen(1, settings.dimse_tls_port, security, associations)
         except BaseException:
             for server in self._servers:
                 server.shutdown()
@@ -123,7 +131,7 @@ class Listener:
         log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
 
     def _listen(
-        self, port: int, security: ssl.SSLContext | None, associations: Associations
+        self, place: int, port: int, security: ssl.SSLContext | None, associations: Associations
     ) -> None:
         try:
             server: Acceptor = self._ae.make_server(
@@ -131,6 +139,7 @@ class Listener:
                 ssl_context=security,
                 evt_handlers=associations.handlers,
                 server_class=Acceptor,
+                shared=self._shared[place] if self._shared else None,
             )
         except OSError as error:
             raise Unavailable("dimse.port-taken", port=port) from error
@@ -138,13 +147,19 @@ class Listener:
         self._servers.append(server)
 
 
-def serve(settings: Settings, fhir: FhirStore, *, ready: Callable[[], None]) -> None:
+def serve(
+    settings: Settings,
+    fhir: FhirStore,
+    shared: Sequence[socket.socket],
+    *,
+    ready: Callable[[], None],
+) -> None:
     """Listen until told to stop; `ready` is called once senders can connect."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     assert settings.database_url
-    with Listener(settings, settings.database_url, fhir):
+    with Listener(settings, settings.database_url, fhir, shared):
         ready()
         stopped.wait()
 
