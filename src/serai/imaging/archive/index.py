@@ -54,7 +54,7 @@ ADD_INSTANCES = """INSERT INTO imaging_instance
     ON CONFLICT DO NOTHING RETURNING uid"""
 
 ADD_EXPECTED = f"""SELECT imaging_add_expected(
-    %s::integer, %s::bytea, ROW({", ".join(["%s"] * 15)})::imaging_instance)"""
+    %s::integer, ROW({", ".join(["%s"] * 15)})::imaging_instance)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,10 @@ class KnownInstance:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An object and the blob of its bytes, durable by now or, if `staged`, with the commit."""
+    """An object and the blob of its bytes, durable by now."""
 
     received: Received
     blob: str
-    staged: bool = False
 
     @property
     def instance(self) -> Instance:
@@ -161,10 +160,9 @@ async def add_instances(tx: Connection, kept: Sequence[Kept], now: datetime) -> 
 
 
 def add_expected(connection: ThreadConnection, kept: Kept, now: datetime) -> bool:
-    """One more instance of a series that is there, with the bytes of one whose file is not synced
-    yet; False when the UID is taken, ForeignKeyViolation when the series is gone."""
-    content = kept.received.content if kept.staged else None
-    values = (letting_go.bucket(kept.blob), content, *_instance_row(kept), now)
+    """One more instance of a series that is there; False when the UID is taken,
+    ForeignKeyViolation when the series is gone."""
+    values = (letting_go.bucket(kept.blob), *_instance_row(kept), now)
     row = connection.execute(ADD_EXPECTED, values, binary=True).fetchone()
     return row is not None and bool(row[0])
 

@@ -12,16 +12,16 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import endings, index, letting_go, settling, staging
+from serai.imaging.archive import endings, index, letting_go, settling
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
 from serai.imaging.archive.quota import Room
-from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset.part10 import data_set_start
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, Invalid, Malformed, SeraiError, Unavailable
 from serai.platform import audit
+from serai.platform.blob_log import LOGGED_UP_TO
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
 from serai.platform.threads import ThreadDatabase
@@ -62,22 +62,22 @@ class Intake:
         self._room = Room(actor.organisation)
 
     def ahead(self, received: Received) -> Kept | None:
-        """Keep the file of a small object, or of one summed and synced as it came, already in
-        the thread that has it; then `keep` it."""
+        """Keep the bytes of an object that the log takes, or of a file summed and synced as it
+        came, already in the thread that has it; then `keep` it."""
         content = received.content
         if not self._blobs.is_local:
             return None
-        if isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
-            return Kept(received, self._blobs.put_unsynced(content), staged=True)
-        if isinstance(content, Path) and received.sha256:
-            return self._file_kept(received, content)
-        return None
+        if isinstance(content, bytes):
+            if len(content) > LOGGED_UP_TO:
+                return None
+            digest = received.digest()
+            self._blobs.keep_logged(digest, content)
+            return Kept(received, digest)
+        return self._file_kept(received, content) if received.sha256 else None
 
     def _file_kept(self, received: Received, path: Path) -> Kept:
         # A batch that failed as a whole is tried again one by one: its files have moved by then.
-        if path.exists() and received.for_log:
-            self._blobs.keep_logged(path, received.sha256, received.for_log)
-        elif path.exists():
+        if path.exists():
             self._blobs.keep_synced(path, received.sha256)
         moved = replace(received, content=self._blobs.local(received.sha256) or path)
         return Kept(moved, received.sha256)
@@ -102,7 +102,7 @@ class Intake:
         self._room.grew(size)
         self._grown.add(kept.instance.study_uid)
         # Deleted between being written and being referred to, it is not there any more.
-        return self._blobs.local(kept.blob) is not None
+        return self._blobs.is_wanted(kept.blob)
 
     async def keep(
         self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None
@@ -250,7 +250,6 @@ class Intake:
             await letting_go.hold(tx, (each.blob for each in kept))
             for uid in sorted({each.instance.study_uid for each in kept} - studies.keys()):
                 resources[uid] = await self._add_study(tx, _of_study(kept, uid), now)
-            await staging.stage(tx, kept, now)
             await index.hold_studies(tx, sorted(grown))
             await index.add_series(tx, kept)
             if len(await index.add_instances(tx, kept, now)) < len(kept):

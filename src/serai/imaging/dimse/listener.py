@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import ssl
@@ -13,7 +12,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import psycopg
 import structlog
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
@@ -27,7 +25,7 @@ from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.loop import LoopThread
 from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import SeraiError, Unavailable
+from serai.kernel.errors import Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
@@ -45,7 +43,6 @@ CONNECTIONS = 8
 THREAD_CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
 CUT_WITHIN_S = 0.5
-SYNC_EVERY_S = 2.0
 
 # Keep every storage class, private and future ones too, in the transfer syntax the sender
 # prefers (PS3.4 §B.4.1, level 2 full): an archive that refuses a new class loses pictures.
@@ -98,7 +95,6 @@ class Listener:
         for server in self._servers:
             server.shutdown()
         _let_go(self._ae.active_associations)
-        self._syncing.cancel()
         self._archive.blobs.close()
         self._threads.close()
         self._loop.run(self._db.close())
@@ -108,9 +104,8 @@ class Listener:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
         archive = self._archive = Archive(self._fhir, Blobs.at(settings), Blobs.cold_at(settings))
-        self._loop.run(archive.restore(self._db))
+        self._loop.run(archive.restore())
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
-        self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))
         self._threads = ThreadDatabase(self._url, max_size=THREAD_CONNECTIONS)
         house = House(settings, self._loop, self._db, self._threads, archive)
         associations = Associations(house)
@@ -124,8 +119,7 @@ class Listener:
         except BaseException:
             for server in self._servers:
                 server.shutdown()
-            self._syncing.cancel()
-            self._threads.close()
+                self._threads.close()
             self._loop.run(self._db.close())
             raise
         log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
@@ -162,16 +156,6 @@ def serve(
     with Listener(settings, settings.database_url, fhir, shared):
         ready()
         stopped.wait()
-
-
-async def _sync_now_and_then(archive: Archive, db: Database) -> None:
-    """Small objects wait for it no longer than this; their rows keep their bytes meanwhile."""
-    while True:
-        await asyncio.sleep(SYNC_EVERY_S)
-        try:
-            await archive.sync(db)
-        except (SeraiError, psycopg.Error) as error:
-            log.warning("imaging.not-synced", error=type(error).__name__)
 
 
 def _let_go(associations: Sequence[Association]) -> None:
