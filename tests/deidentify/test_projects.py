@@ -28,6 +28,7 @@ from serai.deidentify.projects.model import Terms, Writing
 from serai.fhir import body
 from serai.imaging.archive import Archive, receive
 from serai.kernel.actor import Actor
+from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, Invalid, NotFound
 from serai.platform import jobs
 from serai.platform.auth.scopes import parse_scopes
@@ -74,7 +75,7 @@ class House:
         """Run as the queue would, in this process."""
         job = await actions.run(self.desk, id, actor=by, now=NOON)
         async with self.db.connection() as connection:
-            begun = await jobs.begin(connection, job, now=NOON)
+            begun = await jobs.begin(connection, job, now=utc_now())
         assert begun
         running = Running(self.db, begun)
         await taking.take(running, store=self.app.state.fhir, blobs=self.blobs)
@@ -180,7 +181,7 @@ async def test_a_stopped_run_goes_on_and_takes_nothing_twice(house: House) -> No
     job = await actions.run(house.desk, id, actor=COUNTY_DOCTOR, now=NOON)
     for stopped_after in (1, 2, None):
         async with house.db.connection() as connection:
-            begun = await jobs.begin(connection, job, now=NOON)
+            begun = await jobs.begin(connection, job, now=utc_now())
         assert begun
         running = _StoppedAfter(house.db, begun, stopped_after)
         try:

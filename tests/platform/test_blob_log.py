@@ -28,7 +28,7 @@ def digest(content: bytes) -> str:
 
 
 def kept(blobs: Blobs, content: bytes) -> str:
-    blobs.keep_logged(digest(content), content)
+    blobs.keep_logged((digest(content), content))
     return digest(content)
 
 
@@ -186,7 +186,7 @@ def test_the_log_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
 def test_a_record_torn_by_a_crash_ends_the_log(tmp_path: Path) -> None:
     log = BlobLog(tmp_path / "log", lambda _: None, lambda: None)
     for number in range(3):
-        log.append(digest(bytes([number]) * 100), [bytes([number]) * 100])
+        log.append((digest(bytes([number]) * 100), bytes([number]) * 100))
     (path,) = files(tmp_path / "log")
     with path.open("r+b") as file:
         file.seek(2 * (RECORD.size + 100) + RECORD.size + 50)
@@ -203,7 +203,7 @@ def test_a_full_log_goes_on_in_its_other_half_when_the_files_are_safe(
     log = BlobLog(tmp_path / "log", lambda _: None, synced.set)
     contents = [bytes([number]) * 400_000 for number in range(9)]
     for content in contents:
-        log.append(digest(content), [content])
+        log.append((digest(content), content))
     assert synced.wait(5)
     assert [path.stat().st_size for path in files(tmp_path / "log")] == [1 << 20] * 2
     os.close(log._now.descriptor)
@@ -231,7 +231,7 @@ def test_many_who_append_at_once_share_syncs_and_lose_nothing(
 
     def append(mine: list[bytes]) -> None:
         for content in mine:
-            log.append(digest(content), [content])
+            log.append((digest(content), content))
 
     threads = [threading.Thread(target=append, args=(contents[k::16],)) for k in range(16)]
     for thread in threads:
@@ -254,9 +254,9 @@ def test_after_a_sync_that_failed_nothing_more_is_acknowledged(
     with monkeypatch.context() as failing:
         failing.setattr(os, "fdatasync", broken)
         with pytest.raises(OSError, match="the disk"):
-            log.append(digest(b"one"), [b"one"])
+            log.append((digest(b"one"), b"one"))
     with pytest.raises(OSError, match="Input/output"):
-        log.append(digest(b"two"), [b"two"])
+        log.append((digest(b"two"), b"two"))
     log.close()
 
 
@@ -275,11 +275,11 @@ def test_a_half_that_cannot_be_emptied_is_tried_again_and_lets_nobody_wait_for_e
     log = BlobLog(tmp_path / "log", lambda _: None, sync)
     content = b"1" * 900
     for _ in range(2):
-        log.append(digest(content), [content])
+        log.append((digest(content), content))
     with pytest.raises(OSError, match="Input/output"):
-        log.append(digest(content), [content])
+        log.append((digest(content), content))
     mended.set()
     assert log._other
     assert log._other.free.wait(5)
-    log.append(digest(content), [content])
+    log.append((digest(content), content))
     log.close()

@@ -30,10 +30,11 @@ class Filing:
         self._log: BlobLog | None = None
         self._opening = threading.Lock()
 
-    def keep(self, digest: str, content: bytes) -> None:
+    def keep(self, *objects: tuple[str, bytes]) -> None:
         """Durable when it returns; OSError when that cannot be had."""
-        self.want(digest)
-        self._opened().append(digest, [content])
+        for digest, _ in objects:
+            self.want(digest)
+        self._opened().append(*objects)
 
     def want(self, digest: str) -> None:
         """What was deleted may be kept again."""

@@ -73,6 +73,10 @@ class Record:
     start: int
     length: int
 
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
 
 class BlobLog:
     """One per process; its files are locked as long as the process lives."""
@@ -100,26 +104,32 @@ class BlobLog:
         self._filer = threading.Thread(target=self._keep_filing, name="blob-filer", daemon=True)
         self._filer.start()
 
-    def append(self, digest: str, parts: Sequence[bytes | memoryview]) -> None:
-        """Durable when it returns, OSError when that cannot be had."""
+    def append(self, *objects: tuple[str, bytes]) -> None:
+        """Objects by their digests, durable when it returns; OSError when that cannot be had."""
         if self._unfilable:
             raise OSError(self._unfilable.errno, os.strerror(self._unfilable.errno or errno.EIO))
-        length = sum(len(part) for part in parts)
-        with self._appending:
-            half = self._with_room(RECORD.size + length)
-            head = RECORD.pack(half.generation, bytes.fromhex(digest), length)
-            write_all(half.descriptor, [head, *parts], half.written)
-            record = Record(digest, half.descriptor, half.written + RECORD.size, length)
-            half.written += RECORD.size + length
-            half.unfiled += 1
-            mine = half.written
+        written: list[tuple[_Half, Record]] = []
         try:
+            # All at once: who holds records back from filing must not wait for another's.
+            with self._appending:
+                written.extend(self._write(*each) for each in objects)
             with self._syncing:
                 # Whoever came while another sync was under way finds it done by the next of them.
-                if half.synced < mine:
-                    self._sync(half)
+                for half, record in written:
+                    if half.synced < record.end:
+                        self._sync(half)
         finally:
-            self._filing.put((half, record))
+            for each in written:
+                self._filing.put(each)
+
+    def _write(self, digest: str, content: bytes) -> tuple[_Half, Record]:
+        half = self._with_room(RECORD.size + len(content))
+        head = RECORD.pack(half.generation, bytes.fromhex(digest), len(content))
+        write_all(half.descriptor, [head, content], half.written)
+        record = Record(digest, half.descriptor, half.written + RECORD.size, len(content))
+        half.written = record.end
+        half.unfiled += 1
+        return half, record
 
     def wait_until_filed(self) -> None:
         """Until everything appended so far has its file."""

@@ -113,11 +113,12 @@ class Blobs:
         """Whether objects are files, which can be synced together."""
         return self._folder is not None
 
-    def keep_logged(self, digest: str, content: bytes) -> None:
-        """Keep an object of LOGGED_UP_TO at most, durable by the log; its file comes behind."""
+    def keep_logged(self, *objects: tuple[str, bytes]) -> None:
+        """Keep objects of LOGGED_UP_TO at most by their digests, durable by the log; their files
+        come behind."""
         assert self._filing
         with storage_errors():
-            self._filing.keep(digest, content)
+            self._filing.keep(*objects)
 
     def is_wanted(self, digest: str) -> bool:
         """Whether what `keep_logged` has taken was not deleted since."""

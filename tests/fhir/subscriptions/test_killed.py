@@ -37,7 +37,7 @@ WEB = """import socket, sys
 from serai.platform.settings import Settings
 from serai.serving.web import serve
 listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-serve(Settings(), listening, lambda: None)"""
+serve(Settings(), [listening], lambda: None)"""
 
 
 @contextmanager

@@ -64,16 +64,11 @@ class Intake:
     def ahead(self, received: Received) -> Kept | None:
         """Keep the bytes of an object that the log takes, or of a file summed and synced as it
         came, already in the thread that has it; then `keep` it."""
-        content = received.content
-        if not self._blobs.is_local:
-            return None
-        if isinstance(content, bytes):
-            if len(content) > LOGGED_UP_TO:
-                return None
-            digest = received.digest()
-            self._blobs.keep_logged(digest, content)
-            return Kept(received, digest)
-        return self._file_kept(received, content) if received.sha256 else None
+        if self._is_for_log(received):
+            return self._logged([received])[received.instance.uid]
+        if isinstance(received.content, Path) and received.sha256 and self._blobs.is_local:
+            return self._file_kept(received, received.content)
+        return None
 
     def _file_kept(self, received: Received, path: Path) -> Kept:
         # A batch that failed as a whole is tried again one by one: its files have moved by then.
@@ -222,18 +217,35 @@ class Intake:
 
     async def _put(self, fresh: Sequence[Received], put: dict[str, Kept]) -> dict[str, Outcome]:
         """Write the bytes; `put` learns each blob, the answer is what failed."""
+        left = [each for each in fresh if each.instance.uid not in put]
+        logged = [each for each in left if self._is_for_log(each)]
+        try:
+            put |= await asyncio.to_thread(self._logged, logged)
+        except SeraiError as error:
+            return {each.instance.uid: Outcome(each, error=error) for each in left}
         failed = {}
-
-        async def keep(each: Received) -> None:
+        for each in left:
             uid = each.instance.uid
             try:
                 put[uid] = put.get(uid) or await self._kept(each)
             except SeraiError as error:
                 failed[uid] = Outcome(each, error=error)
-
-        # At once, so that they share the syncs of the log.
-        await asyncio.gather(*(keep(each) for each in fresh))
         return failed
+
+    def _is_for_log(self, received: Received) -> bool:
+        return 0 < received.in_memory <= LOGGED_UP_TO and self._blobs.is_local
+
+    def _logged(self, received: Sequence[Received]) -> dict[str, Kept]:
+        """By one write that all share."""
+        kept, objects = {}, []
+        for each in received:
+            if isinstance(each.content, bytes):
+                digest = each.digest()
+                objects.append((digest, each.content))
+                kept[each.instance.uid] = Kept(each, digest)
+        if objects:
+            self._blobs.keep_logged(*objects)
+        return kept
 
     async def _kept(self, received: Received) -> Kept:
         ahead = await asyncio.to_thread(self.ahead, received)
