@@ -65,8 +65,13 @@ async def test_a_refusal_hides_what_is_shared_until_it_is_withdrawn(
 
 async def test_a_refused_class_leaves_the_rest(db: Database, store: FhirStore) -> None:
     await shared_record(db, store)
-    kind = [{"system": CLASS, "code": "Observation"}]
-    await put(db, store, consent("p", type="deny", **{"class": kind}), COUNTY)
+    kind: Any = [{"system": CLASS, "code": "Observation"}]
+    await put(
+        db,
+        store,
+        consent("p", type="deny") | {"provision": {"type": "deny", "class": kind}},
+        COUNTY,
+    )
     assert not await sees(db, store, "Observation", "o", LEAD)
     assert await sees(db, store, "Patient", "p", LEAD)
     assert await found(db, store, "Patient", LEAD, ("_has:Observation:subject:_id", "o")) == set()
@@ -140,7 +145,8 @@ def some_provision(dice: random.Random, depth: int = 0) -> dict[str, Any]:
 def some_record(dice: random.Random, id: str) -> Data:
     about = dice.choice([None, "Patient/p", "Patient/q"])
     labels = dice.sample(LABELS, dice.choice([0, 0, 1, 2]))
-    return observation(about, id=id, **({"meta": {"security": labels}} if labels else {}))
+    record = observation(about, id=id)
+    return record | {"meta": {"security": labels}} if labels else record
 
 
 @pytest.mark.parametrize("seed", range(6))

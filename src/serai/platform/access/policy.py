@@ -54,7 +54,7 @@ RESTRICTED: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
     }
 )
 # The organisation's own programs act by their scopes, not by a role's training.
-PROGRAM_ROLES: Final = frozenset({"system", "machine"})
+PROGRAM_ROLES: Final = frozenset({"system", "analyser", "modality"})
 
 
 def closed_labels(role: str) -> frozenset[tuple[str, str]]:
