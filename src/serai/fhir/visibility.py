@@ -10,10 +10,13 @@ organisation that gave it sees of that resource, and changes nothing.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from serai.fhir.search.keys import label_key
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Forbidden
+from serai.platform.access.policy import closed_labels
 
 # Types that describe the network, knowledge or vocabulary: no patient is found in them.
 SHARED_TYPES = frozenset(
@@ -46,6 +49,32 @@ _SHARED_WITH = """EXISTS (
     WHERE shared.organisation = %(visible_to)s AND shared.type = {r}.type
       AND shared.id = {r}.id AND shared.closed_at IS NULL)"""
 
+_CLOSEST = f"({{r}}.owner IS NOT DISTINCT FROM %(visible_to)s OR ({_CUSTODIAN}))"
+
+_LABELLED = """EXISTS (SELECT 1 FROM fhir_resource labelled
+        WHERE labelled.type = {r}.type AND labelled.id = {r}.id
+          AND labelled.keys {holds})"""
+
+# A provision matches a row; {x} is the provision, {act} the column of what is done.
+_MATCHES = f"""{{x}}.{{act}} AND {{x}}.since <= now() AND now() < {{x}}.until
+        AND ({{x}}.purposes IS NULL OR 'TREAT' = ANY ({{x}}.purposes))
+        AND ({{x}}.types IS NULL OR {{r}}.type = ANY ({{x}}.types))
+        AND ({{x}}.data IS NULL OR {{r}}.type || '/' || {{r}}.id = ANY ({{x}}.data))
+        AND CASE WHEN {{x}}.actors IS NULL THEN NOT {_CLOSEST}
+            ELSE {{x}}.actors && ARRAY[{{names}}] COLLATE "C" END
+        AND ({{x}}.labels = '{{{{}}}}' OR {_LABELLED.replace("{holds}", "@> {x}.labels")})"""
+
+# What a patient refused by Consent, but for whoever must be able to withdraw it.
+_NOT_REFUSED = f"""NOT EXISTS (SELECT 1 FROM consent_refusal refused
+    WHERE refused.patient = ANY ({{r}}.patients)
+        AND NOT ({{r}}.type = 'Consent' AND {_CLOSEST})
+        AND {_MATCHES.replace("{x}", "refused")}
+        AND NOT EXISTS (SELECT 1 FROM consent_exception excepted
+            WHERE excepted.consent = refused.consent AND excepted.provision = refused.provision
+            AND {_MATCHES.replace("{x}", "excepted")}))"""  # noqa: S608
+
+_OPEN_LABEL = "NOT " + _LABELLED.replace("{holds}", "&& %(visible_closed)s::bigint[]")
+
 _VISIBLE = f"""({{r}}.type IN ({_SHARED_LIST})
     OR {{r}}.owner = %(visible_to)s
     OR ({_CUSTODIAN})
@@ -62,7 +91,7 @@ _CHANGEABLE = f"""({{r}}.owner = %(visible_to)s
 
 def clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
     """SQL condition and its named parameters: rows of `alias` the actor may see."""
-    visible, values = _for(actor, _VISIBLE, alias)
+    visible, values = _for(actor, _VISIBLE, alias, "reads")
     if actor.only is None:
         return visible, values
     names = {"only_type": actor.only[0], "only_id": actor.only[1]}
@@ -73,7 +102,7 @@ def change_clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
     """SQL condition: rows of `alias` the actor may also change."""
     if actor.only is not None:
         return "FALSE", {}
-    return _for(actor, _CHANGEABLE, alias)
+    return _for(actor, _CHANGEABLE, alias, "changes")
 
 
 def require(actor: Actor, interaction: str, resource_type: str) -> None:
@@ -82,9 +111,25 @@ def require(actor: Actor, interaction: str, resource_type: str) -> None:
         raise Forbidden("fhir.scope", interaction=interaction, type=resource_type)
 
 
-def _for(actor: Actor, template: str, alias: str) -> tuple[str, dict[str, Any]]:
+def _for(actor: Actor, template: str, alias: str, act: str) -> tuple[str, dict[str, Any]]:
+    """What a relation opens, less what a label or a Consent closes."""
     if actor.system_wide:
         return "TRUE", {}
     if actor.organisation is None:
         return "FALSE", {}
-    return template.format(r=alias), {"visible_to": actor.organisation}
+    values: dict[str, Any] = {"visible_to": actor.organisation}
+    names = "'Organization/' || %(visible_to)s"
+    if actor.practitioner is not None:
+        values["visible_as"] = f"Practitioner/{actor.practitioner}"
+        names += ", %(visible_as)s"
+    conditions = [template.format(r=alias), _NOT_REFUSED.format(r=alias, act=act, names=names)]
+    closed = _closed(actor.role)
+    if closed:
+        values["visible_closed"] = closed
+        conditions.append(_OPEN_LABEL.format(r=alias))
+    return f"({' AND '.join(conditions)})", values
+
+
+@cache
+def _closed(role: str) -> list[int]:
+    return sorted(label_key(system, code) for system, code in closed_labels(role))

@@ -12,6 +12,7 @@ the same key of what it finds (`pointing`), which a chain needs:
     uri     type param value         uri, canonical with and without |version, absolute URL
     below   type param path          uri at that path or anywhere below it
     has     type param               any value, for :missing
+    label   system code              security label, whatever the type
     pair    type param key key       composite of two equality values, held under the param $
 
 With 10⁹ distinct values in a database a wrong match of two keys is expected once in
@@ -36,6 +37,11 @@ def key(*parts: str) -> int:
     return int.from_bytes(sha256(text).digest()[:8], "big", signed=True)
 
 
+def label_key(system: str, code: str) -> int:
+    """What a security label is known by in a record of any type."""
+    return key("label", system, code)
+
+
 def pointing(prefix: str, id: str) -> str:
     """SQL that makes the key of a reference; `prefix` and `id` are SQL texts of `ref_prefix` and
     of the id pointed to."""
@@ -54,6 +60,8 @@ def of_index(kind: str, indexed: Indexed, *, base: str = "") -> list[int]:
     for token in indexed.tokens:
         present.add(token.param)
         made.update(of_token(kind, token.param, token.system, token.code))
+        if token.param == "_security" and token.code is not None:
+            made.add(label_key(token.system or "", token.code))
     for reference in indexed.references:
         present.add(reference.param)
         made.update(of_reference(kind, reference, base))

@@ -13,7 +13,7 @@ from serai.fhir.search.page import Page
 from serai.fhir.search.parsing import Pairs
 from serai.fhir.search.places import Place
 from serai.fhir.search.vocabulary import Expand, resolved
-from serai.fhir.store import history, reading, sharing
+from serai.fhir.store import history, reading, refusals, sharing
 from serai.fhir.store.changes import Guard, Guards, Write
 from serai.fhir.store.parameters import Watch
 from serai.fhir.store.together import Reads
@@ -39,6 +39,7 @@ class FhirStore:
         self._guards = Guards()
         self.parameters = Watch()
         self.guard("SearchParameter", self.parameters.guard)
+        self.guard("Consent", refusals.keep_in_step)
         self._reads: Reads | None = None
         # What a terminology knows: value sets and hierarchies behind token modifiers.
         self.expand: Expand | None = None

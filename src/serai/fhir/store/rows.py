@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from serai.fhir.body import Body, stamp
+from serai.fhir.body import Body, Data, stamp
 from serai.fhir.definitions import RESOURCE_TYPES
 from serai.fhir.search import romanised
 from serai.fhir.search.extract import compartment, index
 from serai.fhir.search.folding import fold
 from serai.fhir.search.indexed import Indexed, PositionValue, QuantityValue
 from serai.fhir.search.intervals import EARLIEST, LATEST
-from serai.fhir.search.keys import is_local, of_index
+from serai.fhir.search.keys import is_local, label_key, of_index
 from serai.fhir.stored import Stored
 from serai.fhir.validation import validate
 from serai.kernel.errors import Invalid, Malformed
@@ -89,6 +89,14 @@ def make(
         ),
         quantities=indexed.quantities,
         positions=indexed.positions,
+    )
+
+
+def labels_of(data: Data) -> tuple[int, ...]:
+    """The keys of its security labels alone."""
+    labels = data.get("meta", {}).get("security", ())
+    return tuple(
+        sorted({label_key(one.get("system", ""), one["code"]) for one in labels if "code" in one})
     )
 
 

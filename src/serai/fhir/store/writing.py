@@ -14,7 +14,7 @@ from serai.fhir.places import placing
 from serai.fhir.search import own
 from serai.fhir.store import integrity, tables
 from serai.fhir.store.changes import Change, Guards, Write
-from serai.fhir.store.rows import Row, check, make, managing_organisation
+from serai.fhir.store.rows import Row, check, labels_of, make, managing_organisation
 from serai.fhir.stored import COLUMNS, Stored, stored
 from serai.fhir.visibility import change_clause, clause, require
 from serai.kernel.actor import Actor
@@ -170,7 +170,9 @@ class Writer:
             content=None,
             method="DELETE",
         )
-        return Row(gone, patients=tuple(sorted(current.patients)))
+        # Its labels go on closing the versions before.
+        labels = labels_of(current.stored.data)
+        return Row(gone, patients=tuple(sorted(current.patients)), keys=labels)
 
     def _is_outdated(self, wanted: Write) -> bool:
         """Whether it was made too long ago: who asks for what changed since looks back only a

@@ -12,7 +12,7 @@ from serai.kernel.actor import Actor, Kind
 
 RESOURCE: Final = "Task"
 OF_ONE: Final = "%(visible_to)s"
-SOMEBODY: Final = Actor("", Kind.MACHINE, "", "", organisation="somebody")
+SOMEBODY: Final = Actor("", Kind.MACHINE, "", "system", organisation="somebody")
 
 Condition = tuple[str, dict[str, Any]]
 
