@@ -36,6 +36,7 @@ bench: setup ## Measure this commit beside bare floors (ROWS=read,create for som
 docs: .venv/installed ## Write docs/reference/fhir.md and dicom-conformance.md from the code
 	$(BIN)/python tools/fhir_reference.py
 	$(BIN)/python tools/dicom_conformance.py
+	$(BIN)/python tools/access_reference.py
 
 i18n: .venv/installed ## Collect new strings into the catalogues
 	$(BIN)/python tools/catalogues.py

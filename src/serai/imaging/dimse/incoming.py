@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pynetdicom.dimse_primitives import C_STORE
+
 from serai.imaging.archive import Arriving
 from serai.imaging.dimse.sockets import CONNECTION_CLOSED
 
@@ -22,6 +24,7 @@ FRAGMENT: Final = struct.Struct(">LBB")
 COMMAND: Final = 0x01
 LAST: Final = 0x02
 C_STORE_RQ: Final = 0x0001
+C_STORE_RSP: Final = 0x8001
 NO_DATA_SET: Final = 0x0101
 # pynetdicom's state machine: ready for data transfer; an unrecognised or invalid PDU.
 READY: Final = "Sta6"
@@ -65,6 +68,8 @@ class Incoming:
         except _Invalid:
             self._dul.event_queue.put(INVALID_PDU)
             return
+        if self._answered(head, body):
+            return
         request = self._begun(head, body)
         if request is None:
             self._hand_over(head, body)
@@ -83,6 +88,22 @@ class Incoming:
         if len(body) < length:
             raise EOFError
         return head, body
+
+    def _answered(self, head: bytearray, body: bytearray) -> bool:
+        """The answer to an object of ours, whole in this PDU, given to the thread that waits."""
+        association = self._dul.assoc
+        waited_for = not association._reactor_checkpoint.is_set()  # noqa: SLF001
+        if head[0] != P_DATA_TF or not waited_for or association.dimse.message is not None:
+            return False
+        try:
+            (context_id, control, content), *more = _fragments(body)
+            answer = _store_answer(content)
+        except (_Invalid, ValueError, struct.error):
+            return False
+        if more or answer is None or control & (COMMAND | LAST) != COMMAND | LAST:
+            return False
+        association.dimse.msg_queue.put((context_id, answer))
+        return True
 
     def _begun(
         self, head: bytearray, body: bytearray
@@ -169,16 +190,34 @@ def _added(
     return False
 
 
-def _store_request(context_id: int, command: memoryview) -> StoreRequest | None:
-    """None for any other command, and for one that pynetdicom shall complain about."""
+def _elements(command: memoryview) -> dict[int, bytes]:
+    """A command's values by element number; none of what is not a command (PS3.7 §6.3.1)."""
     values: dict[int, bytes] = {}
     at = 0
     while at < len(command):
         group, element, length = struct.unpack_from("<HHL", command, at)
         at += 8 + length
         if group or at > len(command):
-            return None
+            return {}
         values[element] = bytes(command[at - length : at])
+    return values
+
+
+def _store_answer(command: memoryview) -> C_STORE | None:
+    """A C-STORE-RSP (PS3.7 §9.3.1.2); None for any other command and for one that lacks a part."""
+    values = _elements(command)
+    kind, data_set = (int.from_bytes(values.get(each, b""), "little") for each in (0x0100, 0x0800))
+    if kind != C_STORE_RSP or data_set != NO_DATA_SET or not {0x0120, 0x0900} <= values.keys():
+        return None
+    answer = C_STORE()
+    answer.MessageIDBeingRespondedTo = int.from_bytes(values[0x0120], "little")
+    answer.Status = int.from_bytes(values[0x0900], "little")
+    return answer
+
+
+def _store_request(context_id: int, command: memoryview) -> StoreRequest | None:
+    """None for any other command, and for one that pynetdicom shall complain about."""
+    values = _elements(command)
     kind, message, data_set = (
         int.from_bytes(values.get(element, b""), "little") for element in (0x0100, 0x0110, 0x0800)
     )

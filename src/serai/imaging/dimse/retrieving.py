@@ -15,6 +15,7 @@ from serai.imaging.dimse.calling import called
 from serai.imaging.dimse.exchange import Exchange
 from serai.imaging.dimse.finding import CANCELLED, PENDING, SUCCESS
 from serai.imaging.dimse.identifiers import level_of, read_unique
+from serai.imaging.dimse.outgoing import answering_directly, bound
 from serai.imaging.dimse.peers import Peer, destination
 from serai.imaging.dimse.sending import WRITTEN, Originator, distinct_contexts, send
 from serai.imaging.search.keys import Level
@@ -92,8 +93,9 @@ def get(exchange: Exchange) -> None:
     found = _found(exchange, exchange.peer)
     progress = Progress(len(found))
     _audit(exchange, found, act="dicom.get")
-    _each(exchange, found, progress, _sender(exchange, exchange.association, None))
-    _conclude(exchange, progress)
+    with answering_directly(exchange.association):
+        _each(exchange, found, progress, _sender(exchange, exchange.association, None))
+        _conclude(exchange, progress)
 
 
 def move(exchange: Exchange) -> None:
@@ -116,6 +118,8 @@ def move(exchange: Exchange) -> None:
     originator = Originator(exchange.peer.ae_title, exchange.request.MessageID)
     for group in _groups(sent):
         with called(house, receiver, _contexts(group)) as association:
+            if association is not None:
+                bound(association)
             if not _each(exchange, group, progress, _sender(exchange, association, originator)):
                 break
     _conclude(exchange, progress)

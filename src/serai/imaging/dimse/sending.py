@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from serai.imaging.archive.content import buffer_of
 from serai.imaging.archive.recalling import recall_instance
 from serai.imaging.dataset import part10
+from serai.imaging.dimse import outgoing
 from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.waiting import LOOK_AGAIN_S, reactor_held
 from serai.imaging.rendering.native import can_decode
@@ -72,14 +75,55 @@ def send(
     if originator:
         request.MoveOriginatorApplicationEntityTitle = originator.ae_title
         request.MoveOriginatorMessageID = originator.message_id
-    with _data_set(house, found, str(context.transfer_syntax[0])) as place:
+    syntax = str(context.transfer_syntax[0])
+    connection = outgoing.direct(association)
+    if connection is not None:
+        return _send_directly(house, association, connection, found, context, request)
+    with _data_set(house, found, syntax) as place:
         request._dataset_path = place  # noqa: SLF001 - pynetdicom's way of sending from a file
         with reactor_held(association):
             _transmit(association, request, context.context_id)
             _, response = association.dimse.get_msg(block=True)
+    return _status(response)
+
+
+def _send_directly(
+    house: House,
+    association: Any,
+    connection: socket.socket,
+    found: StoredObject,
+    context: Any,
+    request: C_STORE,
+) -> int:
+    """Written by this thread; the answer is read by the association's other one."""
+    title = request.MoveOriginatorApplicationEntityTitle
+    command = outgoing.store_request(
+        sop_class=found.sop_class,
+        sop_instance=found.uid,
+        message_id=request.MessageID,
+        priority=MEDIUM_PRIORITY,
+        originator=(title, request.MoveOriginatorMessageID) if title else None,
+    )
+    syntax, longest = str(context.transfer_syntax[0]), association.dimse.maximum_pdu_size
+    with reactor_held(association), _bytes(house, found, syntax) as data_set:
+        buffers = outgoing.pdus(context.context_id, command, data_set, longest)
+        outgoing.transmit(connection, buffers)
+        _, response = association.dimse.get_msg(block=True)
+    return _status(response)
+
+
+def _status(response: Any) -> int:
     if response is None or response.Status is None:
         raise Unavailable("dimse.no-answer")
     return int(response.Status)
+
+
+@contextmanager
+def _bytes(house: House, found: StoredObject, syntax: str) -> Iterator[memoryview]:
+    """The data set in the pages of its own file, or of a copy made for this."""
+    with _data_set(house, found, syntax) as (place, start), place.open("rb") as file:
+        # Unmapped when nothing refers to it any more, which an error on its way does for a while.
+        yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[start:]
 
 
 @contextmanager
