@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 INTERACTIONS = "cruds"
@@ -20,7 +21,8 @@ class Actor:
 
     `only` is the type and id of the one resource that somebody with a link to it may see.
     Somebody without an organisation is system-wide only as machine or system;
-    staff without one see nothing.
+    staff without one see nothing. `proved_at` is when the person behind a session last proved
+    who they are; whoever has no session has none.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Actor:
     practitioner: str | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     only: tuple[str, str] | None = None
+    proved_at: datetime | None = None
 
     @property
     def system_wide(self) -> bool:

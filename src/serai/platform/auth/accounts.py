@@ -13,7 +13,8 @@ from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
 from serai.kernel.ids import new_id
-from serai.platform.auth import passwords, throttle
+from serai.platform import audit
+from serai.platform.auth import notices, passwords, throttle
 from serai.platform.auth.roles import known_role, scopes_of
 from serai.platform.db import Connection, Database
 
@@ -32,7 +33,13 @@ CHANGE = """UPDATE account SET name = %s, role = %s, organisation = %s, practiti
 SET_PASSWORD = "UPDATE account SET password_hash = %s WHERE id = %s"  # noqa: S105
 SET_LANGUAGE = "UPDATE account SET language = %s WHERE id = %s"
 DISABLE = "UPDATE account SET disabled_at = %s WHERE id = %s AND disabled_at IS NULL"
+ENABLE = "UPDATE account SET disabled_at = NULL WHERE id = %s"
 END_SESSIONS = "UPDATE account_session SET closed_at = %s WHERE account = %s AND closed_at IS NULL"
+
+
+# Fewer wrong tries are the person's own typing.
+TOLD_FROM = 3
+KNOCKS = Actor(id="nobody", kind=Kind.STAFF, name="", role="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +72,22 @@ async def create_account(
     tx: Connection,
     *,
     login: str,
-    password: str,
+    password: str | None,
     name: str,
     role: str,
     organisation: str,
     practitioner: str | None = None,
     now: datetime | None = None,
 ) -> Account:
-    """Open an account; Conflict when the login is taken."""
+    """Open an account; Conflict when the login is taken. Without a password nobody gets in
+    before one is chosen with a link."""
     login = _folded(login)
     if not LOGIN.fullmatch(login):
         raise Invalid("account.login-malformed", login=login[:80])
     if not name.strip():
         raise Invalid("account.name-missing")
     known_role(role)
-    passwords.require_strong(password, login=login)
-    password_hash = await passwords.hashed(password)
+    password_hash = await _hashed(password, login)
     account = Account(new_id(), login, name.strip(), role, organisation, practitioner, None, None)
     values = (account.id, login, account.name, password_hash, role, organisation, practitioner)
     try:
@@ -104,9 +111,12 @@ async def authenticate(
     password_hash, account = await _by_login(db, login)
     usable = account is not None and account.disabled_at is None
     if not await passwords.matches(password, password_hash if usable else None) or account is None:
+        await _note_refusal(db, account, now)
         raise Unauthenticated("sign-in.refused")
     async with db.transaction() as tx:
-        await throttle.forgive(tx, tried, now)
+        wrong = await throttle.forgive(tx, tried, now)
+        if wrong >= TOLD_FROM:
+            await notices.tell(tx, account.id, "wrong-tries", at=now, count=wrong)
         if password_hash and passwords.outdated(password_hash):
             await tx.execute(SET_PASSWORD, (await passwords.hashed(password), account.id))
     return account
@@ -159,6 +169,17 @@ async def disable_account(tx: Connection, account: Account, now: datetime) -> No
     await tx.execute(END_SESSIONS, (now, account.id))
 
 
+async def enable_account(tx: Connection, account: Account) -> None:
+    await tx.execute(ENABLE, (account.id,))
+
+
+async def confirm_password(
+    db: Database, account: Account, password: str, *, address: str, now: datetime
+) -> None:
+    """The holder types the password once more; counted and braked as at the sign-in."""
+    await authenticate(db, account.login, password, address=address, now=now)
+
+
 async def set_language(tx: Connection, account_id: str, language: str) -> None:
     await tx.execute(SET_LANGUAGE, (language, account_id))
 
@@ -169,6 +190,22 @@ async def _by_login(db: Database, login: str) -> tuple[str | None, Account | Non
     async with db.connection() as c:
         row = await (await c.execute(BY_LOGIN, (login,))).fetchone()
     return (row[0], Account(*row[1:])) if row else (None, None)
+
+
+async def _hashed(password: str | None, login: str) -> str:
+    if password is None:
+        return ""
+    passwords.require_strong(password, login=login)
+    return await passwords.hashed(password)
+
+
+async def _note_refusal(db: Database, account: Account | None, now: datetime) -> None:
+    """A line for unknown logins too, so that both refusals take one time."""
+    resource = f"account/{account.id}" if account else None
+    async with db.transaction() as tx:
+        await audit.record(
+            tx, actor=KNOCKS, act="session.refuse", at=now, resource=resource, outcome="refused"
+        )
 
 
 def _folded(login: str) -> str:
