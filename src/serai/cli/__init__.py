@@ -19,6 +19,7 @@ MODULES = {
     "import": "serai.cli.importing",
     "send": "serai.cli.sending",
     "user": "serai.cli.user",
+    "staff": "serai.cli.staff",
     "token": "serai.cli.token",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",

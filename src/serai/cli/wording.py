@@ -58,6 +58,7 @@ SENTENCES = {
     "token.ttl-out-of-range": "a token lives between a second and {days} days.",
     "token.patient-scope-without-patient": "scopes that start with patient/ need a patient who "
     "signs in; machines use system/ or user/.",
+    "token.feed-without-organisation": "a token for a register of staff needs --organisation.",
     "account.login-taken": "the login {login} is taken.",
     "account.login-malformed": "a login has two or more letters, digits or . _ @ + -",
     "account.name-missing": "the account needs a person's name: --name.",

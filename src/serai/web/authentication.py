@@ -51,7 +51,7 @@ WHILE_AWAITING = {
     "factor": ("/signin/second", "/signout"),
     "enrolment": ("/account/factors", "/signout"),
 }
-ENGINES = ("/fhir", "/dicomweb")
+ENGINES = ("/fhir", "/dicomweb", "/scim")
 NOT_PAGES = (*ENGINES, "/api")
 
 NOBODY_READS = Reader()

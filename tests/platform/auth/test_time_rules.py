@@ -83,7 +83,8 @@ async def test_a_login_is_locked_ever_longer_until_it_is_opened_rightly(
 
 
 async def test_every_lock_lasts_twice_as_long_and_a_day_at_most(db: Database) -> None:
-    now, waits = NOON, []
+    now = NOON
+    waits: list[int] = []
     while len(waits) < 9:
         try:
             await throttle.count_try(db, throttle.knock("county.doctor", ""), now)

@@ -81,7 +81,7 @@ async def create_account(
 ) -> Account:
     """Open an account; Conflict when the login is taken. Without a password nobody gets in
     before one is chosen with a link."""
-    login = _folded(login)
+    login = folded(login)
     if not LOGIN.fullmatch(login):
         raise Invalid("account.login-malformed", login=login[:80])
     if not name.strip():
@@ -105,7 +105,7 @@ async def authenticate(
     Unknown login, wrong password and disabled account are one refusal that takes one time.
     RateLimited, with the seconds to wait, after too many tries.
     """
-    login = _folded(login)
+    login = folded(login)
     tried = throttle.knock(login, address)
     await throttle.count_try(db, tried, now)
     password_hash, account = await _by_login(db, login)
@@ -124,7 +124,7 @@ async def authenticate(
 
 async def find_account(c: Connection, login: str) -> Account:
     """By login; NotFound when there is none."""
-    row = await (await c.execute(BY_LOGIN, (_folded(login),))).fetchone()
+    row = await (await c.execute(BY_LOGIN, (folded(login),))).fetchone()
     if row is None:
         raise NotFound("account.unknown", login=login[:80])
     return Account(*row[1:])
@@ -208,6 +208,6 @@ async def _note_refusal(db: Database, account: Account | None, now: datetime) ->
         )
 
 
-def _folded(login: str) -> str:
+def folded(login: str) -> str:
     """Logins differ by more than case and width."""
     return unicodedata.normalize("NFKC", login.strip()).casefold()
