@@ -31,6 +31,7 @@ from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
 from serai.network import pages as network_pages
 from serai.network import scim
+from serai.network.staff import pages as account_pages
 from serai.platform import health
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
@@ -87,6 +88,7 @@ def _routes(settings: Settings, api_app: FastAPI, scim_app: Starlette) -> list[B
         *ecg.routes(),
         *keeping.routes(),
         *network_pages.routes(),
+        *account_pages.routes(),
         *chart.routes(),
         *consultation.routes(),
         *sharing.routes(settings),
@@ -136,6 +138,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *deidentification.NAVIGATION,
         *analysis_pages.NAVIGATION,
         *network_pages.NAVIGATION,
+        *account_pages.NAVIGATION,
         *upkeep.NAVIGATION,
     )
     return app

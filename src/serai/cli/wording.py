@@ -67,6 +67,8 @@ SENTENCES = {
     "account.password-too-short": "the password needs at least {minimum} characters.",
     "account.password-too-long": "the password may have at most {maximum} characters.",
     "account.password-too-simple": "the password is too easy to guess.",
+    "account.password-common": "many people use this password, so it is tried first.",
+    "policy.time-out-of-range": "idle time goes from 1m to 24h, lifetime from 5m to 7d.",
     "account.passwords-differ": "the two passwords differ.",
 }
 

@@ -152,7 +152,7 @@ async def _proved_by_code(request: Request, session: Session, code: str) -> str:
     """The session's new secret; guessing codes is braked like guessing passwords."""
     db: Database = request.app.state.db
     now, account = utc_now(), session.account
-    tried = throttle.knock(f"factor of {account.id}", address_of(request))
+    tried = throttle.knock(factors.knocks_as(account.id), address_of(request))
     await throttle.count_try(db, tried, now)
     key = identity_key(request.app.state.settings)
     async with db.transaction() as tx:

@@ -33,6 +33,11 @@ class Factors:
         return self.totp or self.passkeys > 0
 
 
+def knocks_as(account_id: str) -> str:
+    """The name under which tries of an account's codes are counted."""
+    return f"factor of {account_id}"
+
+
 async def held(c: Connection, account_id: str) -> Factors:
     row = await (await c.execute(HELD, {"account": account_id})).fetchone()
     assert row
