@@ -36,7 +36,6 @@ TEXTS = {
     "notice.link-issued": N_("An administrator gave out a link to set the password"),
     "notice.unlocked": N_("An administrator unlocked the account"),
     "notice.news": N_("There is news about your account; see the list below."),
-    "passkey.already": N_("This device is a passkey of the account already."),
     "passkey.known": N_("This passkey is known already."),
     "passkey.refused": N_("The passkey was not accepted."),
     "passkey.too-many": N_("There are too many passkeys; remove one first."),
