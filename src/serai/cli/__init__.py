@@ -20,6 +20,7 @@ MODULES = {
     "send": "serai.cli.sending",
     "user": "serai.cli.user",
     "staff": "serai.cli.staff",
+    "portal": "serai.cli.portal",
     "token": "serai.cli.token",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",

@@ -69,6 +69,12 @@ SENTENCES = {
     "account.password-too-simple": "the password is too easy to guess.",
     "account.password-common": "many people use this password, so it is tried first.",
     "policy.time-out-of-range": "idle time goes from 1m to 24h, lifetime from 5m to 7d.",
+    "guardian.unknown-basis": "{basis} is not a basis; there are {known}.",
+    "guardian.no-birth-date": "the patient has no birth date, so nobody knows whether they are a "
+    "minor.",
+    "guardian.over": "it would be over already: {ends}.",
+    "guardian.not-a-guardian": "{login} is not the account of a guardian.",
+    "guardian.not-a-day": "{day} is not a day such as 2030-05-23.",
     "account.passwords-differ": "the two passwords differ.",
 }
 

@@ -1,4 +1,5 @@
-"""Who acts: a person in one role at one organisation, a machine, or the server itself."""
+"""Who acts: a person in one role at one organisation, a patient or guardian, somebody of a
+partner company, a machine, or the server itself."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ INTERACTIONS = "cruds"
 
 class Kind(StrEnum):
     STAFF = "staff"
+    PARTNER = "partner"
+    PATIENT = "patient"
     MACHINE = "machine"
     SYSTEM = "system"
 
@@ -22,7 +25,8 @@ class Actor:
     `only` is the type and id of the one resource that somebody with a link to it may see.
     Somebody without an organisation is system-wide only as machine or system;
     staff without one see nothing. `proved_at` is when the person behind a session last proved
-    who they are; whoever has no session has none.
+    who they are; whoever has no session has none. `patients` are the ids of those whose record a
+    patient (their own) or guardian sees; of everybody else it is empty.
     """
 
     id: str
@@ -34,10 +38,11 @@ class Actor:
     scopes: frozenset[str] = field(default_factory=frozenset)
     only: tuple[str, str] | None = None
     proved_at: datetime | None = None
+    patients: tuple[str, ...] = ()
 
     @property
     def system_wide(self) -> bool:
-        return self.organisation is None and self.kind is not Kind.STAFF
+        return self.organisation is None and self.kind in (Kind.MACHINE, Kind.SYSTEM)
 
     def may(self, interaction: str, resource_type: str) -> bool:
         """Whether a scope allows one of c(reate) r(ead) u(pdate) d(elete) s(earch) on a type."""

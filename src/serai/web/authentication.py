@@ -7,6 +7,7 @@ sign-in page, health, static files, links to a study and the CapabilityStatement
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ WHILE_AWAITING = {
     "factor": ("/signin/second", "/signout"),
     "enrolment": ("/account/factors", "/signout"),
 }
+# Where people may go who are no staff: their account, and reading and searching the record.
+FOR_OUTSIDERS = ("/account", "/signout", "/signin", "/language", "/static")
+RECORD = re.compile(r"/fhir/[A-Z]\w*(/[\w.-]+)?", re.ASCII)
 ENGINES = ("/fhir", "/dicomweb", "/scim")
 NOT_PAGES = (*ENGINES, "/api")
 
@@ -198,9 +202,20 @@ def _refusal(connection: HTTPConnection, who: Signed, path: str) -> SeraiError |
     open_to_all = path in ANONYMOUS or path.startswith(ANONYMOUS_UNDER) or _awaited(who, path)
     if who.actor is None and not open_to_all:
         return Unauthenticated("auth.required")
+    if who.actor is not None and who.actor.kind in (Kind.PATIENT, Kind.PARTNER):
+        refusal = _outsider(connection, who.actor, path)
+        if refusal:
+            return refusal
     if who.session is not None and connection.scope["method"] not in SAFE_METHODS:
         return _forgery(connection, who, path)
     return None
+
+
+def _outsider(connection: HTTPConnection, actor: Actor, path: str) -> SeraiError | None:
+    if path == "/" or under(path, FOR_OUTSIDERS):
+        return None
+    reads = connection.scope["method"] in SAFE_METHODS and RECORD.fullmatch(path)
+    return None if reads or path in ANONYMOUS else Forbidden("auth.role", role=actor.role)
 
 
 def _awaited(who: Signed, path: str) -> bool:

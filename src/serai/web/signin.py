@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from serai.kernel.actor import Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import RateLimited, Unauthenticated
 from serai.platform import audit
@@ -42,6 +43,8 @@ def safe_path(path: str) -> str:
 
 async def home(request: Request) -> Response:
     actor = require_actor(request)
+    if actor.kind is not Kind.STAFF:
+        return RedirectResponse("/account", status_code=303)
     navigation = getattr(request.app.state, "navigation", ())
     return RedirectResponse(home_of(actor, navigation), status_code=303)
 

@@ -27,8 +27,9 @@ SEVERAL = f"""SELECT {COLUMNS}, r.patients
     JOIN fhir_resource r ON r.type = wanted.type AND r.id = wanted.id
     WHERE {{visible}}"""  # noqa: S608
 
-# Everybody with the same rules: a system-wide actor, or the actors of one organisation.
-Rules = tuple[bool, str | None]
+# Everybody with the same rules: a system-wide actor, the actors of one organisation, those who
+# see the record of the same patients, those who see one resource alone.
+Rules = tuple[bool, str | None, tuple[str, ...], tuple[str, str] | None]
 Wanted = tuple[str, str]
 Seen = tuple[Stored, Sequence[str]]  # with the patients it is about
 Answer = asyncio.Future[Seen | None]
@@ -47,7 +48,7 @@ class Reads:
     async def read(self, type: str, id: str, *, actor: Actor) -> Stored:
         """As `reading.read`: NotFound when it is not there for this actor, Gone when deleted."""
         require(actor, "r", type)
-        rules = (actor.system_wide, actor.organisation)
+        rules = (actor.system_wide, actor.organisation, actor.patients, actor.only)
         waiting = self._waiting[rules]
         answer = waiting.get((type, id))
         if answer is None:

@@ -15,16 +15,18 @@ from serai.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
 from serai.kernel.ids import new_id
 from serai.platform import audit
 from serai.platform.auth import notices, passwords, throttle
+from serai.platform.auth.kinds import KINDS, scopes_of_kind
 from serai.platform.auth.roles import known_role, scopes_of
 from serai.platform.db import Connection, Database
 
 LOGIN = re.compile(r"[\w][\w.@+-]{1,79}")
 
-COLUMNS = "id, login, name, role, organisation, practitioner, language, disabled_at"
+COLUMNS = "id, login, name, role, organisation, practitioner, language, disabled_at, kind, patient"
 
 OPEN = """INSERT INTO account
-              (id, login, name, password_hash, role, organisation, practitioner, created_at)
-          VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
+              (id, login, name, password_hash, role, organisation, practitioner, kind, patient,
+               created_at)
+          VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
 BY_LOGIN = f"SELECT password_hash, {COLUMNS} FROM account WHERE login = %s"  # noqa: S608
 BY_ID = f"SELECT {COLUMNS} FROM account WHERE id = %s"  # noqa: S608
 ALL = f"SELECT {COLUMNS} FROM account ORDER BY login"  # noqa: S608
@@ -54,17 +56,23 @@ class Account:
     practitioner: str | None
     language: str | None
     disabled_at: datetime | None
+    kind: str = "staff"
+    patient: str | None = None
 
     @property
     def actor(self) -> Actor:
+        """Whom a guardian acts for changes with time: the session says."""
+        kind = KINDS[self.kind]
         return Actor(
             id=self.id,
-            kind=Kind.STAFF,
+            kind=kind,
             name=self.name,
             role=self.role,
-            organisation=self.organisation,
+            # Who sees one record only sees nothing as a part of an organisation.
+            organisation=None if kind is Kind.PATIENT else self.organisation,
             practitioner=self.practitioner,
-            scopes=scopes_of(self.role),
+            scopes=scopes_of(self.role) if kind is Kind.STAFF else scopes_of_kind(self.kind),
+            patients=(self.patient,) if self.patient else (),
         )
 
 
@@ -77,6 +85,8 @@ async def create_account(
     role: str,
     organisation: str,
     practitioner: str | None = None,
+    kind: str = "staff",
+    patient: str | None = None,
     now: datetime | None = None,
 ) -> Account:
     """Open an account; Conflict when the login is taken. Without a password nobody gets in
@@ -86,12 +96,15 @@ async def create_account(
         raise Invalid("account.login-malformed", login=login[:80])
     if not name.strip():
         raise Invalid("account.name-missing")
-    known_role(role)
+    if kind == "staff" or role != kind:
+        known_role(role)
     password_hash = await _hashed(password, login)
-    account = Account(new_id(), login, name.strip(), role, organisation, practitioner, None, None)
+    account = Account(
+        new_id(), login, name.strip(), role, organisation, practitioner, None, None, kind, patient
+    )
     values = (account.id, login, account.name, password_hash, role, organisation, practitioner)
     try:
-        await tx.execute(OPEN, (*values, now or utc_now()))
+        await tx.execute(OPEN, (*values, kind, patient, now or utc_now()))
     except UniqueViolation as error:
         raise Conflict("account.login-taken", login=login) from error
     return account

@@ -14,6 +14,7 @@ from serai.kernel.actor import Actor
 from serai.kernel.errors import NotFound
 from serai.platform.auth import policy
 from serai.platform.auth.accounts import COLUMNS, END_SESSIONS, Account, read_account
+from serai.platform.auth.kinds import guarded_by
 from serai.platform.auth.secrets import derived, fingerprint, new_secret
 from serai.platform.db import Connection, Database
 
@@ -84,10 +85,13 @@ class Session:
     id: str
     proved_at: datetime | None
     awaits: str | None
+    guarded: tuple[str, ...] = ()
 
     @property
     def actor(self) -> Actor:
-        return replace(self.account.actor, proved_at=self.proved_at)
+        actor = self.account.actor
+        patients = actor.patients or self.guarded
+        return replace(actor, proved_at=self.proved_at, patients=patients)
 
     @property
     def language(self) -> str | None:
@@ -188,4 +192,5 @@ async def _find(c: Connection, secret: str, now: datetime) -> tuple[Session, dat
     session_id, opened_at, seen_at, proved_at, awaits, lifetime, *columns = row
     csrf, ends_at = derived(secret, "csrf"), opened_at + lifetime
     account = Account(*columns)
-    return Session(account, csrf, ends_at, session_id, proved_at, awaits), seen_at
+    guarded = await guarded_by(c, account.id, now) if account.kind == "guardian" else ()
+    return Session(account, csrf, ends_at, session_id, proved_at, awaits, guarded), seen_at
