@@ -124,7 +124,9 @@ async def test_wrong_tries_of_somebody_else_are_told_at_the_next_sign_in(
     doctor.cookies.clear()
     for _ in range(4):
         await doctor.post("/signin", data={"login": "county.doctor", "password": "wrong-password"})
-    await doctor.post("/signin", data={"login": "county.doctor", "password": PASSWORD})
+    signed = {"login": "county.doctor", "password": PASSWORD, "next": "/ward"}
+    await doctor.post("/signin", data=signed)
+    assert "There is news about your account" in (await doctor.get("/ward")).text
     first, second = [(await doctor.get("/account")).text for _ in range(2)]
     assert "Wrong attempts to sign in before you did (4)" in first
     assert "There is news about your account" in first

@@ -32,7 +32,7 @@ from serai.web import wording
 from serai.web.authentication import from_this_site, require_session, signed
 from serai.web.forms import Form, parse_form
 from serai.web.rendering import render, see_other
-from serai.web.signin import address_of, keep_secret, safe_path, site_of
+from serai.web.signin import address_of, keep_secret, news_for, safe_path, site_of
 
 LARGEST_ANSWER = 64 * 1024
 
@@ -71,7 +71,7 @@ async def prove_with_code(request: Request) -> Response:
         secret = await _proved_by_code(request, session, code)
     except (Unauthenticated, RateLimited) as refusal:
         return await _refused(request, session, form, refusal)
-    return _on(request, secret, safe_path(form.value("next") or "/"))
+    return await _on(request, session, secret, form)
 
 
 async def prove_again(request: Request) -> Response:
@@ -87,7 +87,7 @@ async def prove_again(request: Request) -> Response:
         secret = await _proved_by_password(request, session, form.value("password"))
     except (Unauthenticated, RateLimited) as refusal:
         return await _refused(request, session, form, refusal)
-    return _on(request, secret, safe_path(form.value("next") or "/"))
+    return await _on(request, session, secret, form)
 
 
 async def ask_for_passkey(request: Request) -> Response:
@@ -236,7 +236,9 @@ async def _refused(
     return response
 
 
-def _on(request: Request, secret: str, back: str) -> Response:
-    response = see_other(back)
+async def _on(request: Request, session: Session, secret: str, form: Form) -> Response:
+    async with request.app.state.db.connection() as c:
+        news = await news_for(c, session.account.id)
+    response = see_other(safe_path(form.value("next") or "/"), flash=news, kind="warning")
     keep_secret(request, response, secret)
     return response

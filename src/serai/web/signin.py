@@ -15,11 +15,11 @@ from serai.kernel.actor import Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import RateLimited, Unauthenticated
 from serai.platform import audit
-from serai.platform.auth import factors
+from serai.platform.auth import factors, notices
 from serai.platform.auth.accounts import Account, authenticate, set_language
 from serai.platform.auth.passkeys import Site
 from serai.platform.auth.sessions import Came, Session, close_session, open_session
-from serai.platform.db import Database
+from serai.platform.db import Connection, Database
 from serai.web.authentication import LANGUAGE_COOKIE, SESSION_COOKIE, require_actor, signed
 from serai.web.forms import Form, parse_form
 from serai.web.navigation import home_of
@@ -145,9 +145,15 @@ async def _welcome(request: Request, account: Account, came: Came, back: str) ->
         came = replace(came, awaits=await factors.awaited(tx, account.id))
         secret, session = await open_session(tx, account.id, now, came)
         await audit.record(tx, actor=session.actor, act="session.open", at=now)
-    response = see_other(next_step(session, back))
+        news = None if session.awaits else await news_for(tx, account.id)
+    response = see_other(next_step(session, back), flash=news, kind="warning")
     keep_secret(request, response, secret)
     return response
+
+
+async def news_for(c: Connection, account_id: str) -> str | None:
+    """What to say first to somebody to whose account something happened."""
+    return "notice.waiting" if await notices.waiting(c, account_id) else None
 
 
 def next_step(session: Session, back: str) -> str:

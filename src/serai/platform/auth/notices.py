@@ -12,6 +12,7 @@ SHOWN = 20
 TELL = "INSERT INTO account_notice (account, at, what, count, address) VALUES (%s, %s, %s, %s, %s)"
 LATEST = """SELECT at, what, count, address, seen_at IS NULL FROM account_notice
             WHERE account = %s ORDER BY at DESC LIMIT %s"""
+WAITING = "SELECT EXISTS (SELECT FROM account_notice WHERE account = %s AND seen_at IS NULL)"
 SEEN = "UPDATE account_notice SET seen_at = %s WHERE account = %s AND seen_at IS NULL"
 
 
@@ -40,6 +41,12 @@ async def tell(
 
 async def latest(c: Connection, account_id: str) -> list[Notice]:
     return [Notice(*row) async for row in await c.execute(LATEST, (account_id, SHOWN))]
+
+
+async def waiting(c: Connection, account_id: str) -> bool:
+    """Whether there is something that the person has not looked at."""
+    row = await (await c.execute(WAITING, (account_id,))).fetchone()
+    return bool(row and row[0])
 
 
 async def seen(tx: Connection, account_id: str, now: datetime) -> None:

@@ -35,6 +35,7 @@ TEXTS = {
     "notice.password-set": N_("The password was changed"),
     "notice.link-issued": N_("An administrator gave out a link to set the password"),
     "notice.unlocked": N_("An administrator unlocked the account"),
+    "notice.waiting": N_("There is news about your account: look at My account."),
     "notice.news": N_("There is news about your account; see the list below."),
     "passkey.known": N_("This passkey is known already."),
     "passkey.refused": N_("The passkey was not accepted."),
