@@ -18,8 +18,9 @@ from starlette.routing import Route
 from tests.web.conftest import NAVIGATION, PASSWORD, ROUTES
 
 from serai.kernel.clock import utc_now
-from serai.platform.auth.accounts import create_account
+from serai.platform.auth.accounts import create_account, find_account
 from serai.platform.auth.factors import require_fresh
+from serai.platform.auth.places import add_place
 from serai.platform.auth.policy import RolePolicy, set_policy
 from serai.platform.db import Database
 from serai.platform.settings import Settings
@@ -178,6 +179,31 @@ async def test_a_role_that_needs_two_factors_can_do_nothing_before_it_has_them(
     assert (await doctor.get("/fhir/Patient")).status_code == 401
     await enrol(doctor)
     assert (await doctor.get("/ward")).status_code == 200
+
+
+async def test_a_fresh_proof_is_no_enrolment(doctor: AsyncClient, db: Database) -> None:
+    await need_two_factors(db)
+    doctor.cookies.clear()
+    await sign_in(doctor)
+    await forget_proof(db)
+    answer = await send(doctor, "/account/factors/totp", "/account/factors")
+    assert answer.headers["location"] == "/signin/again?next=%2Faccount%2Ffactors"
+    answer = await send(doctor, "/signin/again", "/signin/again", password=PASSWORD)
+    assert answer.status_code == 303
+    assert (await doctor.get("/ward")).headers["location"].startswith("/signin")
+    await enrol(doctor)
+    assert (await doctor.get("/ward")).status_code == 200
+
+
+async def test_a_place_whose_role_needs_two_factors_is_not_reached_with_one(
+    doctor: AsyncClient, db: Database
+) -> None:
+    async with db.transaction() as tx:
+        await set_policy(tx, RolePolicy("expert", two_factors=True))
+        await add_place(tx, await find_account(tx, "county.doctor"), "lead", "expert")
+    await send(doctor, "/account/place", place="lead|expert")
+    assert (await doctor.get("/ward")).headers["location"].startswith("/signin")
+    assert (await doctor.get("/signin")).headers["location"] == "/account/factors"
 
 
 async def test_the_last_factor_stays_while_the_role_needs_one(

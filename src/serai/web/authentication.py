@@ -50,7 +50,7 @@ ANONYMOUS_UNDER = ("/static/", "/link/")
 # What a session may reach that still awaits a second factor, or the enrolment of one.
 WHILE_AWAITING = {
     "factor": ("/signin/second", "/signout"),
-    "enrolment": ("/account/factors", "/signout"),
+    "enrolment": ("/account/factors", "/signin/again", "/signout"),
 }
 # Where people may go who are no staff: their account, and reading and searching the record.
 FOR_OUTSIDERS = ("/account", "/signout", "/signin", "/language", "/static")

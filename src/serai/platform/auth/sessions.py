@@ -44,7 +44,8 @@ OPEN = """INSERT INTO account_session
               (secret_sha256, account, opened_at, seen_at, awaits, proved_at, proved_by, address,
                agent)
           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
-FIND = f"""SELECT s.id, s.opened_at, s.seen_at, s.proved_at, s.awaits, {_LIFETIME}, {_ACCOUNT}
+FIND = f"""SELECT s.id, s.opened_at, s.seen_at, coalesce(s.proved_at, s.opened_at),
+                  s.awaits, {_LIFETIME}, {_ACCOUNT}
            FROM {_JOINS} WHERE s.secret_sha256 = %(secret)s AND {_LIVE}"""  # noqa: S608
 OF = f"""SELECT s.id, s.opened_at, s.seen_at, s.address, s.agent, s.proved_by
          FROM {_JOINS} WHERE s.account = %(account)s AND {_LIVE}
@@ -55,10 +56,12 @@ CLOSE_ONE = """UPDATE account_session SET closed_at = %s
                WHERE account = %s AND id = %s AND closed_at IS NULL"""
 CLOSE_OTHERS = """UPDATE account_session SET closed_at = %s
                   WHERE account = %s AND id <> %s AND closed_at IS NULL"""
-PROVE = """UPDATE account_session SET secret_sha256 = %s, awaits = NULL, proved_at = %s,
-               proved_by = %s WHERE id = %s AND closed_at IS NULL"""
+# A fresh proof is no enrolment: who needs a second factor and has none still needs one.
+PROVE = """UPDATE account_session SET secret_sha256 = %s, proved_at = %s, proved_by = %s,
+               awaits = nullif(awaits, 'factor') WHERE id = %s AND closed_at IS NULL"""
 ENROLLED = "UPDATE account_session SET awaits = NULL WHERE id = %s AND awaits = 'enrolment'"
-PLACE = "UPDATE account_session SET organisation = %s, role = %s WHERE id = %s"
+PLACE = """UPDATE account_session SET organisation = %s, role = %s,
+               awaits = CASE WHEN proved_by = 'password' THEN %s ELSE awaits END WHERE id = %s"""
 FORGET_OLD = f"""DELETE FROM account_session s USING account a
                  LEFT JOIN role_policy p ON p.role = a.role
                  WHERE a.id = s.account AND s.account = %(account)s
@@ -158,10 +161,13 @@ async def enrolled(tx: Connection, session: Session) -> None:
     await tx.execute(ENROLLED, (session.id,))
 
 
-async def act_for(tx: Connection, session: Session, place: tuple[str, str] | None) -> None:
-    """The session acts for another organisation, in the role held there, from now on."""
+async def act_for(
+    tx: Connection, session: Session, place: tuple[str, str] | None, *, awaits: str | None
+) -> None:
+    """The session acts for another organisation, in the role held there, from now on. `awaits` is
+    what the account's roles need when no more than a password was given."""
     organisation, role = place or (None, None)
-    await tx.execute(PLACE, (organisation, role, session.id))
+    await tx.execute(PLACE, (organisation, role, awaits, session.id))
 
 
 async def close_session(tx: Connection, secret: str, now: datetime) -> None:

@@ -72,7 +72,8 @@ async def choose_place(request: Request) -> Response:
         if chosen is None:
             raise Invalid("account.no-place")
         place = None if chosen.first else (chosen.organisation, chosen.role)
-        await sessions.act_for(tx, session, place)
+        awaits = await factors.awaited(tx, session.account.id)
+        await sessions.act_for(tx, session, place, awaits=awaits)
         await audit.record(
             tx, actor=session.actor, act="session.place", at=now, resource=f"place/{chosen.key}"
         )
