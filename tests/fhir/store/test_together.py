@@ -11,6 +11,7 @@ from tests.fhir.conftest import MACHINE, Client
 from tests.fhir.resources import as_json, doctor, observation, patient
 
 from serai.fhir.store import FhirStore, Reads
+from serai.kernel.actor import Actor, Kind
 from serai.kernel.errors import NotFound, Unavailable
 from serai.platform.db import Database
 
@@ -52,6 +53,22 @@ async def test_two_hospitals_that_read_at_once_see_only_their_own(as_actor: Clie
         )
     )
     assert [one.status_code for one in answers] == [200, 404, 404, 200]
+
+
+async def test_patients_who_read_at_once_see_only_their_own(
+    fhir: httpx.AsyncClient, as_actor: Client
+) -> None:
+    ids = await made(fhir, 2)
+    readers = [as_actor(_himself(id)) for id in ids]
+    answers = await asyncio.gather(
+        *(client.get(f"Patient/{id}") for client in readers for id in ids)
+    )
+    assert [one.status_code for one in answers] == [200, 404, 404, 200]
+
+
+def _himself(id: str) -> Actor:
+    scopes = frozenset({"patient/Patient.rs"})
+    return Actor(f"account-{id}", Kind.PATIENT, "Zhang", "patient", scopes=scopes, patients=(id,))
 
 
 async def test_a_client_that_leaves_does_not_take_the_answer_from_another(
