@@ -12,7 +12,6 @@ from pydicom.datadict import dictionary_description
 
 from serai.imaging import reasons
 from serai.imaging.archive.header import SERIES_TAGS, STUDY_TAGS
-from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset import part10
 from serai.imaging.dimse import finding, listener, performed, retrieving, sockets
 from serai.imaging.dimse.identifiers import UNIQUE_KEYS
@@ -26,6 +25,7 @@ from serai.imaging.ups.forgetting import REPORTS_KEPT
 from serai.imaging.ups.routes import SERVED as WORKLIST_SERVED
 from serai.imaging.ups.subscribing import MOST_SUBSCRIBERS
 from serai.imaging.ups.workitem import DEFAULT_WORKLIST
+from serai.platform.blob_log import LOGGED_UP_TO
 from serai.platform.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "dicom-conformance.md"
@@ -105,9 +105,9 @@ def _storage() -> list[str]:
         "",
         "Every storage SOP class is accepted, private and future ones included, in the"
         " transfer syntax the sender names first (level 2, full; PS3.4 §B.4.1). Success means"
-        " durable: the index row and, for objects up to"
-        f" {STAGED_UP_TO // 1024} KiB, the bytes with it are in the database's synced log;"
-        " larger files are synced before. Sent again with the same data set: success, nothing"
+        " durable: the index row is in the database's synced log, and the bytes of objects up to"
+        f" {LOGGED_UP_TO // (1 << 20)} MiB are in a synced log of ours; larger files are synced"
+        " themselves. Sent again with the same data set: success, nothing"
         " changes. The statuses for what is refused:",
         "",
         *_table(("status", "meaning"), _failures()),

@@ -174,7 +174,7 @@ def test_analysers_are_listed_with_what_is_refused_and_asked_for_by_study(place:
     ended = place.serai("analysis", "list")
     assert ended.returncode == 0, ended.stderr
     names = [line.split("\t")[0] for line in ended.stdout.splitlines()]
-    assert names == ["series-quality", "dose", "laa-950", "agatston"]
+    assert names == ["series-quality", "dose", "laa-950", "agatston", "ecg-intervals"]
     assert "refused: nothing: card.yaml is missing." in ended.stderr
     assert place.serai("analysis", "list", "--study", "1.2.3").stdout == ""
     ended = place.serai("analysis", "run", "1.2.3")

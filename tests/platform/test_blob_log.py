@@ -9,14 +9,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from tests.platform.test_blobs import files
 
 from serai.kernel.errors import Unavailable
-from serai.platform import blob_log
-from serai.platform.blob_log import RECORD, BlobLog, replay
+from serai.platform import blob_filing, blob_log
+from serai.platform.blob_log import RECORD, BlobLog, Record, copy_out, replay
 from serai.platform.blobs import Blobs
 
 PICTURE = b"\x10\x20" * 200_000
@@ -27,9 +28,7 @@ def digest(content: bytes) -> str:
 
 
 def kept(blobs: Blobs, content: bytes) -> str:
-    path = blobs.unfinished_file()
-    path.write_bytes(content)
-    blobs.keep_logged(path, digest(content), [content[:7], memoryview(content)[7:]])
+    blobs.keep_logged(digest(content), content)
     return digest(content)
 
 
@@ -64,6 +63,9 @@ async def test_what_a_crash_took_is_given_back_by_the_log(tmp_path: Path) -> Non
     names = crashed.stdout.decode().split()
     assert len(names) == 3
     blobs = Blobs(tmp_path)
+    # Whatever files had been made: everything is there at once.
+    for number, name in enumerate(names):
+        assert await blobs.get(name) == bytes([number]) * 300_000
     lost, zeroed, whole = (blobs.local(name) for name in names)
     assert lost
     assert zeroed
@@ -77,6 +79,101 @@ async def test_what_a_crash_took_is_given_back_by_the_log(tmp_path: Path) -> Non
     assert blobs.replay_log() == 0
 
 
+@pytest.fixture
+def filing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """No log's owner makes files before this is set."""
+    may = threading.Event()
+
+    def when_it_may(record: Record, path: Path) -> None:
+        assert may.wait(10)
+        copy_out(record, path)
+
+    monkeypatch.setattr(blob_filing, "copy_out", when_it_may)
+    return may
+
+
+async def test_an_object_without_a_file_is_read_by_every_process(
+    filing: threading.Event, tmp_path: Path
+) -> None:
+    owner, other = Blobs(tmp_path), Blobs(tmp_path)
+    name = kept(owner, PICTURE)
+    assert files(tmp_path / "blobs") == []
+    assert await other.get_range(name, 2, 4) == PICTURE[2:6]
+    assert await owner.get(name) == PICTURE
+    assert await other.has(name)
+    assert not await other.has(digest(b"never kept"))
+    filing.set()
+    owner.close()
+    assert [path.name for path in files(tmp_path / "blobs")] == [name]
+    assert files(tmp_path / "blobs.unfinished") == []
+
+
+async def test_what_is_deleted_before_it_has_a_file_stays_deleted(
+    filing: threading.Event, tmp_path: Path
+) -> None:
+    owner, other = Blobs(tmp_path), Blobs(tmp_path)
+    name, stays = kept(owner, PICTURE), kept(owner, PICTURE[2:])
+    await other.delete(name)
+    assert not owner.is_wanted(name)
+    assert not await owner.has(name)
+    filing.set()
+    owner.close()
+    assert [path.name for path in files(tmp_path / "blobs")] == [stays]
+
+
+async def test_what_was_deleted_is_kept_when_it_comes_again(
+    filing: threading.Event, tmp_path: Path
+) -> None:
+    owner, other = Blobs(tmp_path), Blobs(tmp_path)
+    name = kept(owner, PICTURE)
+    await other.delete(name)
+    assert kept(owner, PICTURE) == name
+    filing.set()
+    owner.close()
+    assert await other.get(name) == PICTURE
+
+
+def test_nothing_more_is_taken_while_no_files_can_be_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(blob_log, "AGAIN_IN_S", 0.01)
+    tried, mended = threading.Event(), threading.Event()
+
+    def full(record: Record, path: Path) -> None:
+        if not mended.is_set():
+            tried.set()
+            raise OSError(errno.ENOSPC, "full")
+        copy_out(record, path)
+
+    monkeypatch.setattr(blob_filing, "copy_out", full)
+    blobs = Blobs(tmp_path)
+    first = kept(blobs, PICTURE)
+    assert tried.wait(5)
+    assert _refusal(blobs) == "storage.full"
+    mended.set()
+    second = _kept_soon(blobs, PICTURE[2:])
+    blobs.close()
+    assert {first, second} <= {path.name for path in files(tmp_path / "blobs")}
+
+
+def _refusal(blobs: Blobs) -> str:
+    for _ in range(100):
+        try:
+            kept(blobs, b"another")
+        except Unavailable as error:
+            return error.key
+    return ""
+
+
+def _kept_soon(blobs: Blobs, content: bytes) -> str:
+    for _ in range(500):
+        try:
+            return kept(blobs, content)
+        except Unavailable:
+            time.sleep(0.01)
+    pytest.fail("the disk has room and nothing is taken")
+
+
 def test_the_log_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     blobs = Blobs(tmp_path)
     kept(blobs, PICTURE)
@@ -87,7 +184,7 @@ def test_the_log_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_record_torn_by_a_crash_ends_the_log(tmp_path: Path) -> None:
-    log = BlobLog(tmp_path / "log", lambda: None)
+    log = BlobLog(tmp_path / "log", lambda _: None, lambda: None)
     for number in range(3):
         log.append(digest(bytes([number]) * 100), [bytes([number]) * 100])
     (path,) = files(tmp_path / "log")
@@ -103,7 +200,7 @@ def test_a_full_log_goes_on_in_its_other_half_when_the_files_are_safe(
 ) -> None:
     monkeypatch.setattr(blob_log, "HALF", 1 << 20)
     synced = threading.Event()
-    log = BlobLog(tmp_path / "log", synced.set)
+    log = BlobLog(tmp_path / "log", lambda _: None, synced.set)
     contents = [bytes([number]) * 400_000 for number in range(9)]
     for content in contents:
         log.append(digest(content), [content])
@@ -129,7 +226,7 @@ def test_many_who_append_at_once_share_syncs_and_lose_nothing(
         os.fsync(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", counted)
-    log = BlobLog(tmp_path / "log", lambda: None)
+    log = BlobLog(tmp_path / "log", lambda _: None, lambda: None)
     contents = [str(number).encode() * 1000 for number in range(160)]
 
     def append(mine: list[bytes]) -> None:
@@ -149,7 +246,7 @@ def test_many_who_append_at_once_share_syncs_and_lose_nothing(
 def test_after_a_sync_that_failed_nothing_more_is_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = BlobLog(tmp_path / "log", lambda: None)
+    log = BlobLog(tmp_path / "log", lambda _: None, lambda: None)
 
     def broken(_: int) -> None:
         raise OSError(errno.EIO, "the disk")
@@ -168,14 +265,14 @@ def test_a_half_that_cannot_be_emptied_is_tried_again_and_lets_nobody_wait_for_e
 ) -> None:
     monkeypatch.setattr(blob_log, "HALF", 1000)
     monkeypatch.setattr(blob_log, "ROOM_WITHIN_S", 0.05)
-    monkeypatch.setattr(blob_log, "SYNC_AGAIN_IN_S", 0.01)
+    monkeypatch.setattr(blob_log, "AGAIN_IN_S", 0.01)
     mended = threading.Event()
 
     def sync() -> None:
         if not mended.is_set():
             raise Unavailable("storage.unwritable")
 
-    log = BlobLog(tmp_path / "log", sync)
+    log = BlobLog(tmp_path / "log", lambda _: None, sync)
     content = b"1" * 900
     for _ in range(2):
         log.append(digest(content), [content])

@@ -110,6 +110,16 @@ async def test_a_deleted_object_is_gone_and_may_be_deleted_again(blobs: Blobs) -
             await read
 
 
+async def test_what_was_made_from_an_object_goes_with_it(blobs: Blobs) -> None:
+    digest, other = [await blobs.put(content) for content in (b"a film", b"another")]
+    blobs.derived.mkdir(parents=True)
+    made, others = (blobs.derived / f"{each}.25.mp4" for each in (digest, other))
+    for path in (made, others):
+        path.write_bytes(b"mp4")
+    await blobs.delete(digest)
+    assert (made.exists(), others.exists()) == (False, True)
+
+
 @pytest.mark.parametrize("name", ["", "..", "../" * 20 + "etc/passwd", "a" * 63, "A" * 64])
 async def test_only_a_digest_names_an_object(blobs: Blobs, name: str) -> None:
     with pytest.raises(NotFound):

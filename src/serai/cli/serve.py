@@ -17,7 +17,7 @@ command = typer.Typer()
 
 @command.command()
 def serve(
-    workers: Annotated[int | None, typer.Option(help="Web worker processes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes of web and of DICOM.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the web server.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demonstration network.")] = False,  # noqa: FBT002

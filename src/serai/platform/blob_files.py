@@ -1,15 +1,45 @@
-"""Files of blobs as the operating system has them: read from the page cache, synced to the disk."""
+"""Files of blobs as the operating system has them: where they lie, read from the page cache, synced
+to the disk."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import errno
+import hashlib
 import os
 from pathlib import Path
 
 # What is in the page cache and no larger is read without a thread.
 READ_AT_ONCE = 4 << 20
+# Larger objects are synced before they have their name.
+SUMMED_UP_TO = 8 << 20
+
+
+def place(digest: str) -> str:
+    """The path of an object in the folder of blobs."""
+    return f"{digest[:2]}/{digest[2:4]}/{digest}"
+
+
+def holds(path: Path, digest: str, size: int) -> bool:
+    """Whether the file is whole. A crash leaves unsynced files of the right size with zeros in
+    them, which only reading shows."""
+    try:
+        if path.stat().st_size != size:
+            return False
+        # Put anew: it is not left behind.
+        os.utime(path)
+        return size > SUMMED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
+def moved(path: Path, target: Path) -> None:
+    try:
+        path.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.replace(target)
 
 
 async def read(path: Path, start: int, length: int | None) -> bytes:

@@ -1,10 +1,11 @@
-"""A log that makes objects durable by one sequential write, before their files are.
+"""A log that makes objects durable by one sequential write; their files are made behind it.
 
 A new file costs a commit of the file system's journal, and its folders more; a write into a log
-that is there already costs the data alone. So the file of an object is written without a sync
-and its bytes once more into the log, which is synced for all who wait for it together. When the
-log is full the file system is synced once for all files in it, while the other half of the log
-goes on. After a crash `replay` gives back whatever file did not survive.
+that is there already costs the data alone, and one sync serves all who wait for it together. So
+an object is acknowledged when the log has it, and a thread of lower priority makes its file from
+there. When a half of the log is full and its files are made, the file system is synced once for
+all of them, while the other half goes on. Who wants an object before it has its file finds it in
+the log (`recorded`). After a crash `replay` makes whatever file is missing.
 
 Record: generation (16 bytes), SHA-256 (32), length (8, little endian), the bytes. The first
 record names the generation; the log ends before the first that is of another one or broken.
@@ -15,7 +16,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import mmap
 import os
 import struct
 import threading
@@ -24,18 +24,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from uuid import uuid4
 
 from serai.kernel.errors import SeraiError
 
 RECORD = struct.Struct("<16s32sQ")
-HALF = 64 * 1024 * 1024
+HALF = 256 * 1024 * 1024
+STEP = 16 * 1024 * 1024
 # Larger objects are synced as files: they would fill the log, and pay less for it.
 LOGGED_UP_TO = 8 * 1024 * 1024
 ZEROS = bytes(1 << 20)
 # The other half is free long before, unless its files cannot be synced.
 ROOM_WITHIN_S = 30.0
-SYNC_AGAIN_IN_S = 1.0
+AGAIN_IN_S = 1.0
+FILING_NICENESS = 5
 
 
 @dataclass(slots=True)
@@ -47,39 +50,81 @@ class _Half:
     generation: bytes = field(default_factory=lambda: uuid4().bytes)
     written: int = 0
     synced: int = 0
+    unfiled: int = 0
+    reserved: int = 0
     free: threading.Event = field(default_factory=threading.Event)
+
+    def reserve(self, wanted: int) -> None:
+        """Have the blocks there, so that writing into them changes nothing but them."""
+        while self.reserved < wanted:
+            size = min(STEP, HALF - self.reserved)
+            for at in range(0, size, len(ZEROS)):
+                os.pwrite(self.descriptor, ZEROS[: size - at], self.reserved + at)
+            os.fsync(self.descriptor)
+            self.reserved += size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where the bytes of an object lie in an open file of the log."""
+
+    digest: str
+    descriptor: int
+    start: int
+    length: int
 
 
 class BlobLog:
     """One per process; its files are locked as long as the process lives."""
 
-    def __init__(self, folder: Path, sync: Callable[[], None]) -> None:
-        """`sync` makes every file durable that has been written so far."""
+    def __init__(
+        self, folder: Path, file: Callable[[Record], None], sync: Callable[[], None]
+    ) -> None:
+        """`file` makes the file of an object, `sync` makes every file durable that was made."""
+        self._file = file
         self._sync_files = sync
         self._appending = threading.Lock()
         self._syncing = threading.Lock()
         # The system forgets what a failed sync did not write: a later one proves nothing.
         self._failed = False
+        # Why files cannot be made at present; nothing more is taken meanwhile.
+        self._unfilable: OSError | None = None
+        self._filed = threading.Condition()
+        self._closing = threading.Event()
+        self._filing: SimpleQueue[tuple[_Half, Record] | None] = SimpleQueue()
         folder.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._now = self._made()
         # The half that is not written to; made when the first is full for the first time.
         self._other: _Half | None = None
+        self._filer = threading.Thread(target=self._keep_filing, name="blob-filer", daemon=True)
+        self._filer.start()
 
     def append(self, digest: str, parts: Sequence[bytes | memoryview]) -> None:
-        """Durable when it returns, OSError when that cannot be had. The object's file must have
-        been written, if not synced."""
+        """Durable when it returns, OSError when that cannot be had."""
+        if self._unfilable:
+            raise OSError(self._unfilable.errno, os.strerror(self._unfilable.errno or errno.EIO))
         length = sum(len(part) for part in parts)
         with self._appending:
             half = self._with_room(RECORD.size + length)
             head = RECORD.pack(half.generation, bytes.fromhex(digest), length)
             write_all(half.descriptor, [head, *parts], half.written)
+            record = Record(digest, half.descriptor, half.written + RECORD.size, length)
             half.written += RECORD.size + length
+            half.unfiled += 1
             mine = half.written
-        with self._syncing:
-            # Whoever came while another sync was under way finds it done by the next of them.
-            if half.synced < mine:
-                self._sync(half)
+        try:
+            with self._syncing:
+                # Whoever came while another sync was under way finds it done by the next of them.
+                if half.synced < mine:
+                    self._sync(half)
+        finally:
+            self._filing.put((half, record))
+
+    def wait_until_filed(self) -> None:
+        """Until everything appended so far has its file."""
+        with self._filed:
+            self._filed.wait_for(lambda: not any(half.unfiled for half in self._halves))
 
     def _sync(self, half: _Half) -> None:
         if self._failed:
@@ -93,16 +138,50 @@ class BlobLog:
         half.synced = reached
 
     def close(self) -> None:
-        """Everything in the log is in synced files: it goes."""
+        """Everything in the log is in synced files: it goes. OSError leaves it for `replay`."""
         with self._appending:
-            halves = [self._now, self._other] if self._other else [self._now]
+            self._closing.set()
+            self._filing.put(None)
+            self._filer.join()
+            if any(half.unfiled for half in self._halves):
+                raise self._unfilable or OSError(errno.EIO, os.strerror(errno.EIO))
             self._sync_files()
-            for half in halves:
+            for half in self._halves:
                 half.path.unlink(missing_ok=True)
                 os.close(half.descriptor)
 
+    @property
+    def _halves(self) -> list[_Half]:
+        return [half for half in (self._now, self._other) if half]
+
+    def _keep_filing(self) -> None:
+        # Of the thread alone (setpriority(2)): who waits for an answer goes first.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), FILING_NICENESS)
+        while taken := self._filing.get():
+            half, record = taken
+            if not self._has_filed(record):
+                return
+            with self._filed:
+                half.unfiled -= 1
+                self._filed.notify_all()
+
+    def _has_filed(self, record: Record) -> bool:
+        """Tried again until it can be done, or the log is closed."""
+        while True:
+            try:
+                self._file(record)
+            except OSError as error:
+                self._unfilable = error
+                if self._closing.wait(AGAIN_IN_S):
+                    return False
+            else:
+                self._unfilable = None
+                return True
+
     def _with_room(self, wanted: int) -> _Half:
         if self._now.written + wanted <= HALF:
+            self._now.reserve(self._now.written + wanted)
             return self._now
         full, other = self._now, self._other or self._made()
         if not other.free.wait(ROOM_WITHIN_S):
@@ -111,6 +190,7 @@ class BlobLog:
         with self._syncing:
             other.generation, other.written, other.synced = uuid4().bytes, 0, 0
         self._now, self._other = other, full
+        other.reserve(wanted)
         threading.Thread(target=self._empty, args=(full,), daemon=True).start()
         return other
 
@@ -125,12 +205,14 @@ class BlobLog:
 
     def _empty(self, full: _Half) -> None:
         # A log that cannot be emptied stops whoever appends: better than losing objects.
+        with self._filed:
+            self._filed.wait_for(lambda: full.unfiled == 0)
         while not full.free.is_set():
             try:
                 self._sync_files()
                 full.free.set()
             except (OSError, SeraiError):
-                time.sleep(SYNC_AGAIN_IN_S)
+                time.sleep(AGAIN_IN_S)
 
 
 def replay(folder: Path, restore: Callable[[str, bytes], bool], sync: Callable[[], None]) -> int:
@@ -161,34 +243,80 @@ def _held(descriptor: int) -> bool:
     return True
 
 
+def copied(folder: Path, digest: str, target: Path) -> bool:
+    """Whether a log, of whatever process, has the object: then its bytes are in `target` now."""
+    # Behind a reader's back a log may go on to its next generation.
+    return any(record.digest == digest and _is_copied(record, target) for record in _all(folder))
+
+
+def is_recorded(folder: Path, digest: str) -> bool:
+    """Whether a log, of whatever process, has the object."""
+    return any(record.digest == digest for record in _all(folder))
+
+
+def _all(folder: Path) -> Iterator[Record]:
+    for path in folder.glob("*") if folder.exists() else ():
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            yield from _heads(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_copied(record: Record, target: Path) -> bool:
+    copy_out(record, target)
+    with target.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() == record.digest:
+            return True
+    target.unlink()
+    return False
+
+
+def copy_out(record: Record, target: Path) -> None:
+    """The object's bytes as a new file, without a way through this process."""
+    made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        at, left = record.start, record.length
+        while left:
+            copied = os.copy_file_range(record.descriptor, made, left, at)
+            if not copied:
+                raise OSError(errno.EIO, "cut off")
+            at, left = at + copied, left - copied
+    finally:
+        os.close(made)
+
+
+def _heads(descriptor: int) -> Iterator[Record]:
+    """Where the records of the newest generation lie; the last may be torn."""
+    size, at, current = os.fstat(descriptor).st_size, 0, b""
+    while at + RECORD.size <= size:
+        generation, digest, length = RECORD.unpack(os.pread(descriptor, RECORD.size, at))
+        start, at = at + RECORD.size, at + RECORD.size + length
+        current = current or generation
+        if generation != current or at > size or not length:
+            return
+        yield Record(digest.hex(), descriptor, start, length)
+
+
 def _records(descriptor: int) -> Iterator[tuple[str, bytes]]:
-    size = os.fstat(descriptor).st_size
-    if size < RECORD.size:
-        return
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as log:
-        at, current = 0, log[:16]
-        while at + RECORD.size <= size:
-            generation, digest, length = RECORD.unpack_from(log, at)
-            start, at = at + RECORD.size, at + RECORD.size + length
-            if generation != current or at > size:
-                return
-            content = log[start:at]
-            if hashlib.sha256(content).digest() != digest:
-                return
-            yield digest.hex(), content
+    for record in _heads(descriptor):
+        content = os.pread(descriptor, record.length, record.start)
+        if hashlib.sha256(content).hexdigest() != record.digest:
+            return
+        yield record.digest, content
 
 
 def _made(path: Path) -> int | None:
-    """A file whose blocks are all there, so that writing into it changes nothing but them; None
-    when `replay`, in another process, took it for one that nobody holds."""
+    """A file for a half; None when `replay`, in another process, took it for one that nobody
+    holds."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         if not _held(descriptor) or not path.exists():
             os.close(descriptor)
             return None
-        for at in range(0, HALF, len(ZEROS)):
-            os.pwrite(descriptor, ZEROS, at)
-        os.fsync(descriptor)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(folder)
         os.close(folder)

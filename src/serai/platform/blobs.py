@@ -8,15 +8,13 @@ on disk: the file and every folder on the way to it have been synced.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import errno
 import hashlib
 import os
 import re
-import threading
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from io import BufferedWriter
 from pathlib import Path
@@ -28,8 +26,15 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from serai.kernel.errors import NotFound, SeraiError, Unavailable
-from serai.platform.blob_files import read, sync_file, sync_file_system, sync_folder
-from serai.platform.blob_log import LOGGED_UP_TO, BlobLog, replay
+from serai.platform.blob_files import (
+    holds,
+    place,
+    read,
+    sync_file,
+    sync_file_system,
+    sync_folder,
+)
+from serai.platform.blob_filing import Filing
 from serai.platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,8 +44,6 @@ Digest = NewType("Digest", str)
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 CHUNK = 1 << 20
-# `put_unsynced` is for smaller ones.
-UNSYNCED_UP_TO = 1 << 20
 # Longer than any upload takes; what is older was left behind by a crash.
 UNFINISHED_FOR_S = 24 * 3600
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -54,6 +57,8 @@ class Blobs:
     def __init__(self, home: Path, address: str | None = None) -> None:
         """`address` is an object store's URL; without it objects are files under `home`."""
         self._spool = home / "blobs.unfinished"
+        # Files made from an object, named by it up to the first dot; they go when it goes.
+        self.derived = home / "cache" / "derived"
         self._folder = None if address else home / "blobs"
         # Folders whose own entries are known to be on disk, so that each is synced once.
         self._synced: set[Path] = set()
@@ -63,9 +68,9 @@ class Blobs:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 sync_folder(home)
             self._store = _store(self._folder, address)
-        self._log_folder = home / "blobs.log"
-        self._log: BlobLog | None = None
-        self._logging = threading.Lock()
+        self._filing = (
+            Filing(self._folder, self._spool, home / "blobs.log") if self._folder else None
+        )
 
     @classmethod
     def at(cls, settings: Settings) -> Blobs:
@@ -108,61 +113,26 @@ class Blobs:
         """Whether objects are files, which can be synced together."""
         return self._folder is not None
 
-    def put_unsynced(self, data: bytes) -> Digest:
-        """`put` a file that a crash may take, until the next `sync` has returned."""
-        assert self._folder
-        assert len(data) <= UNSYNCED_UP_TO
-        digest = Digest(hashlib.sha256(data).hexdigest())
-        target = self._folder / _key(digest)
-        # What is there already must stay the same file: somebody's `sync` may count on it.
-        if _holds(target, digest, len(data)):
-            return digest
-        with storage_errors(), self._unfinished() as path:
-            path.write_bytes(data)
-            _moved(path, target)
-        return digest
-
-    def keep_logged(self, path: Path, digest: str, parts: Sequence[bytes | memoryview]) -> None:
-        """Keep a file of `unfinished_file` with these bytes, of LOGGED_UP_TO at most, durable by
-        the log; it moves."""
-        assert self._folder
-        target = self._folder / _key(digest)
+    def keep_logged(self, digest: str, content: bytes) -> None:
+        """Keep an object of LOGGED_UP_TO at most, durable by the log; its file comes behind."""
+        assert self._filing
         with storage_errors():
-            if _holds(target, Digest(digest), path.stat().st_size):
-                path.unlink()
-            else:
-                _moved(path, target)
-            self._opened_log().append(digest, parts)
+            self._filing.keep(digest, content)
+
+    def is_wanted(self, digest: str) -> bool:
+        """Whether what `keep_logged` has taken was not deleted since."""
+        return self._filing is not None and self._filing.is_wanted(digest)
 
     def replay_log(self) -> int:
         """Write again what a crash has taken of objects in logs; before serving."""
         with storage_errors():
-            return replay(self._log_folder, self._restored, self.sync)
-
-    def _restored(self, digest: str, content: bytes) -> bool:
-        assert self._folder
-        target = self._folder / _key(digest)
-        if _holds(target, Digest(digest), len(content)):
-            return False
-        with self._unfinished() as path:
-            path.write_bytes(content)
-            _moved(path, target)
-        return True
-
-    def _opened_log(self) -> BlobLog:
-        with self._logging:
-            if self._log is None:
-                self._log = BlobLog(self._log_folder, self.sync)
-                atexit.register(self.close)
-            return self._log
+            return self._filing.replay() if self._filing else 0
 
     def close(self) -> None:
         """Nothing waits for the next start to be safe; what fails now, that start makes good."""
-        with self._logging, suppress(SeraiError):
-            if self._log:
-                self._log.close()
-                self._log = None
-            atexit.unregister(self.close)
+        with suppress(SeraiError, OSError):
+            if self._filing:
+                self._filing.close()
 
     def keep_synced(self, path: Path, digest: str) -> None:
         """Keep a synced file of `unfinished_file` whose bytes sum to `digest`; it moves."""
@@ -181,7 +151,7 @@ class Blobs:
     async def has(self, digest: str) -> bool:
         """Whether the object is there; its bytes are not looked at."""
         if self._folder:
-            return self.local(digest) is not None
+            return await asyncio.to_thread(self.local, digest) is not None
         try:
             with storage_errors():
                 await obstore.head_async(self._store, _key(digest))
@@ -192,22 +162,33 @@ class Blobs:
     async def get(self, digest: str) -> bytes:
         """The whole object; NotFound when there is none."""
         if self._folder:
-            with storage_errors():
-                return await read(self._folder / _key(digest), 0, None)
+            return await self._read(self._folder / _key(digest), digest, 0, None)
         with storage_errors():
             found = await obstore.get_async(self._store, _key(digest))
             return (await found.bytes_async()).to_bytes()
 
+    async def _read(self, path: Path, digest: str, start: int, length: int | None) -> bytes:
+        with storage_errors():
+            try:
+                return await read(path, start, length)
+            except FileNotFoundError:
+                if self.local(digest) is None:
+                    raise
+            return await read(path, start, length)
+
     def local(self, digest: str) -> Path | None:
         """The object as a file on this machine, if that is where it is kept."""
-        path = self._folder / _key(digest) if self._folder else None
-        return path if path and path.exists() else None
+        if self._folder is None:
+            return None
+        path = self._folder / _key(digest)
+        with storage_errors():
+            there = path.exists() or (self._filing and self._filing.has_made(digest))
+        return path if there else None
 
     async def get_range(self, digest: str, start: int, length: int) -> bytes:
         """Bytes from `start`, fewer than `length` at the object's end."""
         if self._folder:
-            with storage_errors():
-                return await read(self._folder / _key(digest), start, length)
+            return await self._read(self._folder / _key(digest), digest, start, length)
         with storage_errors():
             key = _key(digest)
             part = await obstore.get_range_async(self._store, key, start=start, length=length)
@@ -215,6 +196,8 @@ class Blobs:
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         """The object in parts of about a megabyte."""
+        if self._folder:
+            await asyncio.to_thread(self.local, digest)
         with storage_errors():
             found = await obstore.get_async(self._store, _key(digest))
             async for part in found.stream(min_chunk_size=CHUNK):
@@ -235,8 +218,11 @@ class Blobs:
         Only for objects that no transaction, committed or running, refers to.
         """
         try:
-            with storage_errors():
-                await obstore.delete_async(self._store, _key(digest))
+            key = _key(digest)
+            with storage_errors(), self._filing.deleting(digest) if self._filing else nullcontext():
+                for made in self.derived.glob(f"{digest}.*"):
+                    made.unlink(missing_ok=True)
+                await obstore.delete_async(self._store, key)
         except NotFound:
             return
 
@@ -253,13 +239,16 @@ class Blobs:
         """Delete what uploads cut off by a crash have left behind."""
         with storage_errors():
             for path in self._spool.iterdir():
+                if self._filing and self._filing.needs(path):
+                    continue
                 if time.time() - path.stat().st_mtime > UNFINISHED_FOR_S:
                     path.unlink(missing_ok=True)
 
     def _has(self, digest: Digest, size: int) -> bool:
-        if self._folder:
+        if self._folder and self._filing:
+            self._filing.want(digest)
             target = self._folder / _key(digest)
-            there = _holds(target, digest, size)
+            there = holds(target, digest, size)
             if there:
                 # Whoever wrote it may not have come to this line yet.
                 sync_file(target)
@@ -317,7 +306,7 @@ def _patience() -> ClientConfig:
 def _key(digest: str) -> str:
     if not SHA256_HEX.fullmatch(digest):
         raise NotFound("blob.missing", digest=digest[:64])
-    return f"{digest[:2]}/{digest[2:4]}/{digest}"
+    return place(digest)
 
 
 async def _spooled(data: AsyncIterable[bytes], path: Path) -> Digest:
@@ -348,27 +337,6 @@ def _write_synced(path: Path, data: bytes) -> None:
 def _sync(file: BufferedWriter) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _holds(path: Path, digest: Digest, size: int) -> bool:
-    """Whether the file is whole. A crash leaves unsynced files of the right size with zeros in
-    them, which only reading shows; large files are never named before they are synced."""
-    try:
-        if path.stat().st_size != size:
-            return False
-        # Put anew: it is not left behind.
-        os.utime(path)
-        return size > LOGGED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
-    except FileNotFoundError:
-        return False
-
-
-def _moved(path: Path, target: Path) -> None:
-    try:
-        path.replace(target)
-    except FileNotFoundError:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.replace(target)
 
 
 @contextmanager

@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     base_url: str | None = Field(
         default=None, description="Public address, when a proxy stands in front"
     )
-    workers: int = Field(default=1, ge=1, le=64, description="Web worker processes")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Processes for the web, and as many for DICOM"
+    )
     dimse_host: str = Field(
         default="127.0.0.1", description="Address of the DICOM network listener"
     )

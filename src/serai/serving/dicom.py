@@ -1,9 +1,9 @@
-"""The DICOM listener's process."""
+"""A process of the DICOM listener."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from serai.app import fhir_store
 from serai.imaging import dimse
@@ -11,9 +11,12 @@ from serai.kernel.allocating import return_what_is_free
 from serai.platform.settings import Settings
 
 
-def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer associations until a signal comes; pynetdicom opens its own socket. Performed steps
-    write to the record, so that every guard of it holds here too."""
-    listening.close()
+def serve(
+    settings: Settings, listening: Sequence[socket.socket], ready: Callable[[], None]
+) -> None:
+    """Answer associations until a signal comes. Performed steps write to the record, so that
+    every guard of it holds here too."""
+    web, *of_dicom = listening
+    web.close()
     return_what_is_free()
-    dimse.serve(settings, fhir_store(settings), ready=ready)
+    dimse.serve(settings, fhir_store(settings), of_dicom, ready=ready)

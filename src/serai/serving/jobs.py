@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -131,9 +131,12 @@ async def _watch_series(
     await import_module("serai.imaging.analysis.watching").watch_until(settings.home, db, stop)
 
 
-def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
+def serve(
+    settings: Settings, listening: Sequence[socket.socket], ready: Callable[[], None]
+) -> None:
     """Work until a signal comes; what is not done then goes on at the next start."""
-    listening.close()
+    for each in listening:
+        each.close()
     asyncio.run(run(settings, ready))
 
 

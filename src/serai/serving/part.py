@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import ExitStack
 from importlib import import_module
 
 from serai.serving.lean import load_less
@@ -27,6 +28,8 @@ PARTS = {
 }
 
 LONGEST_ORDER = 1 << 16
+# The web's, and DICOM's without and with TLS.
+MOST_SOCKETS = 3
 COLLECT_AFTER = 20_000
 
 
@@ -42,7 +45,7 @@ def main() -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     gc.enable()
     supervisor = socket.socket(fileno=os.dup(sys.stdin.fileno()))
-    order, handles, _, _ = socket.recv_fds(supervisor, LONGEST_ORDER, 1)
+    order, handles, _, _ = socket.recv_fds(supervisor, LONGEST_ORDER, MOST_SOCKETS)
     if not order:
         return
     settings = Settings.model_validate_json(order)
@@ -53,7 +56,8 @@ def main() -> None:
         _answer(supervisor, {})
 
     try:
-        with socket.socket(fileno=handles[0]) as listening:
+        with ExitStack() as open_sockets:
+            listening = [open_sockets.enter_context(socket.socket(fileno=each)) for each in handles]
             serve(settings, listening, ready)
     except SeraiError as error:
         _answer(supervisor, {"error": error.key, "details": error.details})

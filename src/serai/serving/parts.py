@@ -1,7 +1,7 @@
 """A part of the server as a process of its own, kept alive until told to stop.
 
 A pair of connected sockets joins the two processes. The supervisor sends one line of JSON
-with the settings, and the listening socket; the part answers with one line, ``{}`` when it
+with the settings, and the listening sockets; the part answers with one line, ``{}`` when it
 is ready or ``{"error": …}`` when it cannot start. The pair then stays open: when its other
 end closes, the supervisor is gone and so must the part be, however either of them died.
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,10 +34,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a part needs to begin: the settings as JSON and the web's listening socket."""
+    """What a part needs to begin: the settings as JSON and the listening sockets, the web's
+    first and then those of DICOM."""
 
     settings: str
-    listening: socket.socket
+    listening: Sequence[socket.socket]
 
 
 class Part:
@@ -109,7 +111,7 @@ class Part:
         with suppress(OSError, CancelledError), ours.makefile("rb") as said:
             order = self._order.result()
             line = order.settings.encode() + b"\n"
-            socket.send_fds(ours, [line], [order.listening.fileno()])
+            socket.send_fds(ours, [line], [each.fileno() for each in order.listening])
             answer = said.readline()
         if answer != READY:
             process.kill()

@@ -12,7 +12,7 @@ BACKLOG = 2048
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that the web workers inherit."""
+    """A listening socket that the parts inherit."""
     family, kind, protocol, address = _resolved(host, port)
     taken = socket.socket(family, kind, protocol)
     try:
@@ -25,11 +25,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise _refusal(error, host, port) from error
     taken.set_inheritable(True)
     return taken
-
-
-def require_free(host: str, port: int) -> None:
-    """Conflict when somebody already listens; for a part that opens its socket itself."""
-    listen(host, port).close()
 
 
 def _resolved(host: str, port: int) -> tuple[int, int, int, tuple[object, ...]]:

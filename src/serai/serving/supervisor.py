@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,7 +17,7 @@ from serai.platform.migrate import migrate, search_values_are_due
 from serai.platform.postgres import Cluster, database_failures
 from serai.platform.settings import Settings
 from serai.serving.parts import Order, Parts
-from serai.serving.ports import listen, require_free
+from serai.serving.ports import listen
 from serai.serving.stopping import Stopping
 
 LOOK_EVERY_S = 5.0
@@ -37,12 +38,12 @@ def serve(
     """
     prepare_home(settings.home)
     cluster = None if settings.database_url else Cluster(settings.home)
-    with only_server(settings.home), listen(settings.host, settings.port) as web:
-        require_free(settings.dimse_host, settings.dimse_port)
+    with only_server(settings.home), _listening(settings) as sockets:
         parts.add("dicom", "dicom")
         parts.add("jobs", "jobs")
         for number in range(2, settings.workers + 1):
             parts.add(f"web {number}", "web")
+            parts.add(f"dicom {number}", "dicom")
         # Closed once more outside; here, because the parts must go before their database.
         with _started(cluster, stopping), closing(parts):
             address = settings.database_url or (cluster.url if cluster else "")
@@ -53,7 +54,7 @@ def serve(
             Blobs.at(settings).remove_unfinished()
             complete = settings.model_copy(update={"database_url": address})
             prepare(complete)
-            parts.begin(Order(complete.model_dump_json(), web))
+            parts.begin(Order(complete.model_dump_json(), sockets))
             with stopping.later():
                 ready(complete)
             _watch(cluster, stopping)
@@ -72,6 +73,16 @@ def _renew(settings: Settings, address: str) -> None:
             await db.close()
 
     asyncio.run(run())
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[list[socket.socket]]:
+    """The web's socket, then DICOM's; every process of a kind takes from the same one."""
+    with ExitStack() as opened:
+        ports = [(settings.host, settings.port), (settings.dimse_host, settings.dimse_port)]
+        if settings.dimse_tls_port is not None:
+            ports.append((settings.dimse_host, settings.dimse_tls_port))
+        yield [opened.enter_context(listen(*each)) for each in ports]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from threading import Thread
 
@@ -35,7 +35,9 @@ class _Worker(uvicorn.Server):
             Thread(target=import_module, args=["serai.imaging.rendering.drawing"]).start()
 
 
-def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
+def serve(
+    settings: Settings, listening: Sequence[socket.socket], ready: Callable[[], None]
+) -> None:
     """Answer requests until a signal comes, then finish those under way."""
     assert settings.database_url
     return_what_is_free()
@@ -52,4 +54,4 @@ def serve(settings: Settings, listening: socket.socket, ready: Callable[[], None
         timeout_graceful_shutdown=FINISH_REQUESTS_WITHIN_S,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
-    uvloop.run(_Worker(config, ready).serve(sockets=[listening]))
+    uvloop.run(_Worker(config, ready).serve(sockets=[listening[0]]))

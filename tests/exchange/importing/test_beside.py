@@ -132,6 +132,7 @@ async def test_a_parameter_kept_here_finds_what_was_prepared_without_knowing_it(
     try:
         await node.take(folder)
         async with node.db.connection() as connection:
+            await node.fhir.parameters.look(connection)
             found = await node.fhir.find(
                 connection, "Patient", ("blood-group", "AB"), actor=serai_itself
             )

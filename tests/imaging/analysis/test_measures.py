@@ -12,8 +12,9 @@ import pytest
 from pydicom.dataset import Dataset
 from tests.imaging.analysis.phantoms import data_sets, files, water
 from tests.imaging.analysis.reports import dose_report
+from tests.imaging.objects import PYDICOM_FILES
 
-from serai.imaging.analysis.measures import dose, lungs, quality
+from serai.imaging.analysis.measures import dose, electrocardiogram, lungs, quality
 from serai.imaging.analysis.outcome import Abstained, Given, Measured
 
 
@@ -186,3 +187,16 @@ def test_lungs_with_a_slice_missing_are_not_measured(tmp_path: Path) -> None:
     del images[4]
     with pytest.raises(Abstained, match=r"analysis\.not-a-volume"):
         lungs.measure(given(tmp_path, files(images)))
+
+
+def test_an_electrocardiogram_has_a_rate_and_intervals(tmp_path: Path) -> None:
+    content = (PYDICOM_FILES / "waveform_ecg.dcm").read_bytes()
+    found = figures(electrocardiogram.measure(given(tmp_path, [content])))
+    assert 40 < found["ecg-rate"] < 150
+    assert found["ecg-qt"] < found["ecg-qtc-bazett"] or found["ecg-rate"] < 60
+
+
+def test_two_recordings_in_one_series_are_not_mixed(tmp_path: Path) -> None:
+    content = (PYDICOM_FILES / "waveform_ecg.dcm").read_bytes()
+    with pytest.raises(Abstained, match="several-recordings"):
+        electrocardiogram.measure(given(tmp_path, [content, content]))

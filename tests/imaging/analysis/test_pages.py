@@ -162,6 +162,11 @@ async def test_analysers_and_models_show_what_they_are_for_and_why_one_is_refuse
     page = (await browsers["township"].get("/analyses/analysers")).text
     assert "仅经体模验证" in page
     listed = (await browsers["county"].get("/api/analyses/analysers")).json()
-    assert {"agatston", "dose", "laa-950", "series-quality", "model-brightness"} == {
-        each["name"] for each in listed
-    }
+    assert {
+        "agatston",
+        "dose",
+        "ecg-intervals",
+        "laa-950",
+        "series-quality",
+        "model-brightness",
+    } == {each["name"] for each in listed}

@@ -18,6 +18,7 @@ from tests.imaging.analysis.reports import dose_report
 from tests.imaging.analysis.test_calcium import GATED, LAD, PIXEL, RCA, a_heart
 from tests.imaging.analysis.test_measures import PIXEL as CHEST_PIXEL
 from tests.imaging.analysis.test_measures import SOFT, STEP, a_chest
+from tests.imaging.objects import PYDICOM_FILES
 
 from serai.fhir import body
 from serai.fhir.validation import validate
@@ -252,4 +253,16 @@ async def test_what_was_observed_follows_a_study_to_its_right_patient(house: Hou
         await house.archive.correct(tx, study, right, actor=COUNTY, now=NOON)
     (observation,) = await house.found("Observation")
     assert observation["subject"]["reference"] == "Patient/patient-P2"
+    assert observation["status"] == "preliminary"
+
+
+async def test_an_electrocardiogram_ends_as_report_and_preliminary_observation(
+    house: House,
+) -> None:
+    content = (PYDICOM_FILES / "waveform_ecg.dcm").read_bytes()
+    analyses = by_name(await house.analyse(content))
+    assert {name: each.state for name, each in analyses.items()} == {"ecg-intervals": "done"}
+    assert set(await objects(house)) == {"SR"}
+    observation = about(await house.found("Observation"), "ecg-intervals")
+    assert validate(observation) == []
     assert observation["status"] == "preliminary"

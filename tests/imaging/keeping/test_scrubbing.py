@@ -31,6 +31,8 @@ def archive(tmp_path: Path) -> Archive:
 
 
 def file_of(archive: Archive, content: bytes) -> Path:
+    # Or what is missing would be made again from the log.
+    archive.blobs.close()
     path = archive.blobs.local(receive(content).digest())
     assert path
     return path

@@ -46,7 +46,8 @@ async def test_small_pictures_are_ready_before_anybody_asks(served: House) -> No
     film = f"{CLIP}/previews?v={known}&frames=3&size=256&quality=50"
     drawn, film_drawn = ask(served, small).content, ask(served, film).content
     assert [await made(served), await made(served)] == [1, 0]
-    (served.home / "blobs").rename(served.home / "hidden")
+    for kept in ("blobs", "blobs.log"):
+        (served.home / kept).rename(served.home / f"{kept}.hidden")
     assert ask(served, small).content == drawn
     assert ask(served, film).content == film_drawn
     other = ask(served, f"{STACK}/previews?v={known}&frames=1&size=64&window=40,400")

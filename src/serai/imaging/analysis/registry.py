@@ -24,6 +24,7 @@ MR = "1.2.840.10008.5.1.4.1.1.4"
 PET = "1.2.840.10008.5.1.4.1.1.128"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 DOSE_REPORT = "1.2.840.10008.5.1.4.1.1.88.67"
+ECG = frozenset(f"1.2.840.10008.5.1.4.1.1.9.1.{kind}" for kind in (1, 2, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,18 @@ OWN: tuple[Analyser, ...] = (
         ),
         classes=frozenset({SEGMENTATION}),
         refers=True,
+    ),
+    Analyser(
+        "ecg-intervals",
+        N_("ECG intervals"),
+        "1",
+        f"{MEASURES}.electrocardiogram:measure",
+        N_("Rate and intervals of an electrocardiogram, to be confirmed by a reader."),
+        N_(
+            "An interval on which two ways of measuring disagree is left out. Paced rhythms and "
+            "children are not validated."
+        ),
+        classes=ECG,
     ),
 )
 

@@ -46,6 +46,12 @@ NAMES: Mapping[str, str] = {
     "59438005": N_("Left anterior descending coronary artery"),
     "57396003": N_("Circumflex coronary artery"),
     "13647002": N_("Right coronary artery"),
+    "ecg-rate": N_("Heart rate"),
+    "ecg-pr": N_("PR interval"),
+    "ecg-qrs": N_("QRS duration"),
+    "ecg-qt": N_("QT interval"),
+    "ecg-qtc-bazett": N_("QTc (Bazett)"),
+    "ecg-qtc-frider": N_("QTc (Fridericia)"),
 }
 FINDINGS: Mapping[str, str] = {
     "mixed-direction": N_("Slices look in %(count)s directions."),
@@ -55,6 +61,7 @@ FINDINGS: Mapping[str, str] = {
     "slices-missing": N_("%(count)s slices are missing."),
     "uneven-spacing": N_("Distances between slices go from %(shortest)s to %(longest)s mm."),
     "gantry-tilt": N_("The gantry was tilted by %(degrees)s°."),
+    "ecg-irregular": N_("The rhythm is irregular; please review."),
 }
 WHY: Mapping[str, str] = {
     "analysis.too-few-slices": N_(
@@ -82,6 +89,8 @@ WHY: Mapping[str, str] = {
     "analysis.kilovolts": N_("Scanned at %(found)s kV; the score is defined for %(wanted)s kV."),
     "analysis.not-gated": N_("The scan was not gated by the ECG, or does not say so."),
     "analysis.slices-not-side-by-side": N_("The slices overlap, or leave gaps between them."),
+    "analysis.several-recordings": N_("The series has several recordings."),
+    "analysis.ecg-unclear": N_("The two ways of measuring agree on no interval."),
     "analysis.no-pixels": N_("The series has no images."),
     "analysis.not-one-grey-image": N_("The images are not single grey images."),
     "analysis.model-output": N_("The model gave %(found)s values instead of %(expected)s."),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import orjson
+import structlog
 
 from serai.fhir import body, visibility
 from serai.fhir.store import Change, FhirStore
-from serai.imaging.archive import imaging_study, reconciling, settling, staging
+from serai.imaging.archive import imaging_study, reconciling, settling
 from serai.imaging.archive.intake import Intake
 from serai.imaging.archive.reconciling import Demographics
 from serai.imaging.archive.trash import Trash
@@ -20,6 +22,8 @@ from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, NotFound
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
+
+log = structlog.get_logger(__name__)
 
 # A sender that has been silent for longer has finished or is gone.
 QUIET = timedelta(seconds=60)
@@ -70,13 +74,12 @@ class Archive:
         """Settle studies a crash left growing; at start, and now and then."""
         return await settling.settle_left(db, self.fhir, before=now - QUIET, now=now)
 
-    async def sync(self, db: Database) -> int:
-        """Make the files of small objects durable, many at once; every few seconds."""
-        return await staging.sync(db, self.blobs) if self.blobs.is_local else 0
-
-    async def restore(self, db: Database) -> int:
+    async def restore(self) -> int:
         """Write again what a crash took of objects already acknowledged; before serving."""
-        return await staging.restore(db, self.blobs) if self.blobs.is_local else 0
+        restored = await asyncio.to_thread(self.blobs.replay_log)
+        if restored:
+            log.warning("imaging.restored", objects=restored)
+        return restored
 
     async def attach(
         self, tx: Connection, study_uid: str, patient_id: str, *, actor: Actor, now: datetime

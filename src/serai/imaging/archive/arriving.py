@@ -1,8 +1,8 @@
-"""One object as its bytes come in: a small one stays in memory, a larger one goes to a file.
+"""One object as its bytes come in: up to what the log of blobs takes it stays in memory, a larger
+one goes to a file.
 
-The file is written and summed while the rest is still on its way, and made durable while its
-header is read, so that little is left to do when the last byte has come: by the log of blobs,
-or, past what that takes, by a sync of its own. Memory stays flat at any size.
+It is summed while the rest is still on its way, and a file is made durable while its header is
+read, so that little is left to do when the last byte has come. Memory stays flat at any size.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from types import TracebackType
 from typing import Self
 
 from serai.imaging.archive.content import Received, receive
-from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.kernel.errors import SeraiError
 from serai.platform.blob_log import LOGGED_UP_TO, write_all
 from serai.platform.blobs import Blobs, storage_errors
 
+# Less is not worth a call.
+WRITE_FROM = 256 * 1024
 # Syncs wait for the disk, not for a core.
 _SYNCING = ThreadPoolExecutor(max_workers=8, thread_name_prefix="sync")
 
@@ -37,8 +38,6 @@ class Arriving:
         self._file: FileIO | None = None
         self._path = Path()
         self._size = 0
-        # Until it is too large for the log.
-        self._logged: list[bytes | memoryview] | None = []
         self._failure: SeraiError | None = None
 
     def __enter__(self) -> Self:
@@ -59,9 +58,11 @@ class Arriving:
         What cannot be written is said when the object is complete, by `received`."""
         if self._failure:
             return
-        self._parts += parts
-        self._waiting += sum(len(part) for part in parts)
-        if self._file or self._waiting > STAGED_UP_TO:
+        for part in parts:
+            self._summed.update(part)
+            self._parts.append(part)
+            self._waiting += len(part)
+        if self._waiting > (WRITE_FROM if self._file else LOGGED_UP_TO):
             try:
                 with storage_errors():
                     self._spill()
@@ -72,11 +73,11 @@ class Arriving:
         """The whole object; Malformed when its header cannot be read."""
         if self._failure:
             raise self._failure
-        if self._file is None:
-            return receive(b"".join(self._parts))
         sha256 = self._summed.hexdigest()
-        if self._logged:
-            return replace(receive(self._path), sha256=sha256, for_log=tuple(self._logged))
+        if self._file is None:
+            return replace(receive(b"".join(self._parts)), sha256=sha256)
+        with storage_errors():
+            self._spill()
         syncing = _SYNCING.submit(os.fdatasync, self._file.fileno())
         try:
             return replace(receive(self._path), sha256=sha256)
@@ -89,11 +90,5 @@ class Arriving:
             self._path = self._blobs.unfinished_file()
             self._file = FileIO(self._path, "xb")
         write_all(self._file.fileno(), self._parts, self._size)
-        for part in self._parts:
-            self._summed.update(part)
         self._size += self._waiting
-        if self._size > LOGGED_UP_TO:
-            self._logged = None
-        elif self._logged is not None:
-            self._logged += self._parts
         self._parts, self._waiting = [], 0

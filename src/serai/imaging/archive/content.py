@@ -24,9 +24,8 @@ class Received:
 
     instance: Instance
     content: bytes | Path
-    # Known of a file that was summed as it was written: synced, or with its bytes for the log.
+    # Known of what was summed as it came; a file has been synced then.
     sha256: str = ""
-    for_log: tuple[bytes | memoryview, ...] = ()
 
     @property
     def size(self) -> int:
@@ -35,8 +34,7 @@ class Received:
     @property
     def in_memory(self) -> int:
         """How many of its bytes are."""
-        held = self.for_log or (self.content if isinstance(self.content, bytes) else b"",)
-        return sum(len(part) for part in held)
+        return len(self.content) if isinstance(self.content, bytes) else 0
 
     @property
     def for_blob(self) -> bytes | AsyncIterator[bytes]:

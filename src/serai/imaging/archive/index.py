@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.dataset.model_json import Attributes, first_text
 from serai.imaging.dataset.names import fold_group
 from serai.platform.db import Connection
+from serai.platform.threads import ThreadConnection
 
 # A sender goes on naming the patient as before, whatever people have corrected since.
 STUDIES = """SELECT uid, resource, owner, COALESCE(sent_issuer, issuer),
@@ -52,7 +53,8 @@ ADD_INSTANCES = """INSERT INTO imaging_instance
                 %s::text[], %s::bigint[], %s::bytea[])
     ON CONFLICT DO NOTHING RETURNING uid"""
 
-Stage = Callable[[Connection, "Sequence[Kept]", datetime], Awaitable[None]]
+ADD_EXPECTED = f"""SELECT imaging_add_expected(
+    %s::integer, ROW({", ".join(["%s"] * 15)})::imaging_instance)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,10 @@ class KnownInstance:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An object and the blob of its bytes, durable by now or, if `staged`, with the commit."""
+    """An object and the blob of its bytes, durable by now."""
 
     received: Received
     blob: str
-    staged: bool = False
 
     @property
     def instance(self) -> Instance:
@@ -158,18 +159,12 @@ async def add_instances(tx: Connection, kept: Sequence[Kept], now: datetime) -> 
     return {uid for (uid,) in await cursor.fetchall()}
 
 
-async def add_expected(connection: Connection, kept: Kept, now: datetime, stage: Stage) -> bool:
-    """One more instance of a series that is there, in one round trip; False when the UID is
-    taken. The study is marked after it is held, so that `settle` cannot fall in between."""
-    study = [kept.instance.study_uid]
-    # What lies between two syncs of a pipeline is one transaction, without BEGIN's round trip.
-    async with connection.pipeline():
-        await letting_go.hold(connection, [kept.blob])
-        await stage(connection, [kept], now)
-        await connection.execute(HOLD_STUDIES, (study,))
-        await connection.execute(UNSETTLE, (study,))
-        cursor = await connection.execute(ADD_INSTANCES, _columns([kept], now))
-    return await cursor.fetchone() is not None
+def add_expected(connection: ThreadConnection, kept: Kept, now: datetime) -> bool:
+    """One more instance of a series that is there; False when the UID is taken,
+    ForeignKeyViolation when the series is gone."""
+    values = (letting_go.bucket(kept.blob), *_instance_row(kept), now)
+    row = connection.execute(ADD_EXPECTED, values, binary=True).fetchone()
+    return row is not None and bool(row[0])
 
 
 def modalities(kept: Iterable[Kept]) -> list[str]:

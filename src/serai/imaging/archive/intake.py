@@ -12,18 +12,19 @@ from psycopg import DataError, OperationalError
 from psycopg.errors import ForeignKeyViolation
 
 from serai.fhir.store import FhirStore
-from serai.imaging.archive import endings, index, letting_go, settling, staging
+from serai.imaging.archive import endings, index, letting_go, settling
 from serai.imaging.archive.content import Received
 from serai.imaging.archive.header import Instance, PatientKey
 from serai.imaging.archive.index import Kept, KnownInstance, KnownStudy
 from serai.imaging.archive.quota import Room
-from serai.imaging.archive.staging import STAGED_UP_TO
 from serai.imaging.dataset.part10 import data_set_start
 from serai.kernel.actor import Actor
 from serai.kernel.errors import Conflict, Invalid, Malformed, SeraiError, Unavailable
 from serai.platform import audit
+from serai.platform.blob_log import LOGGED_UP_TO
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
+from serai.platform.threads import ThreadDatabase
 
 # Somebody else's first instance of the same study can outrun ours once; thrice is a fault.
 TRIES = 5
@@ -61,25 +62,47 @@ class Intake:
         self._room = Room(actor.organisation)
 
     def ahead(self, received: Received) -> Kept | None:
-        """Keep the file of a small object, or of one summed and synced as it came, already in
-        the thread that has it; then `keep` it."""
+        """Keep the bytes of an object that the log takes, or of a file summed and synced as it
+        came, already in the thread that has it; then `keep` it."""
         content = received.content
         if not self._blobs.is_local:
             return None
-        if isinstance(content, bytes) and len(content) <= STAGED_UP_TO:
-            return Kept(received, self._blobs.put_unsynced(content), staged=True)
-        if isinstance(content, Path) and received.sha256:
-            return self._file_kept(received, content)
-        return None
+        if isinstance(content, bytes):
+            if len(content) > LOGGED_UP_TO:
+                return None
+            digest = received.digest()
+            self._blobs.keep_logged(digest, content)
+            return Kept(received, digest)
+        return self._file_kept(received, content) if received.sha256 else None
 
     def _file_kept(self, received: Received, path: Path) -> Kept:
         # A batch that failed as a whole is tried again one by one: its files have moved by then.
-        if path.exists() and received.for_log:
-            self._blobs.keep_logged(path, received.sha256, received.for_log)
-        elif path.exists():
+        if path.exists():
             self._blobs.keep_synced(path, received.sha256)
-        moved = replace(received, content=self._blobs.local(received.sha256) or path, for_log=())
+        moved = replace(received, content=self._blobs.local(received.sha256) or path)
         return Kept(moved, received.sha256)
+
+    def keep_expected(self, kept: Kept, threads: ThreadDatabase, *, now: datetime) -> bool:
+        """The usual case of a modality, in the thread that has it: the next picture of a series
+        that this intake has judged. False leaves it to `keep`."""
+        place, size = _place(kept.instance), kept.received.size
+        if place not in self._accepted or self._room.is_old or not self._room.has(size):
+            return False
+        try:
+            with threads.connection() as connection:
+                if not index.add_expected(connection, kept, now):
+                    return False
+        except ForeignKeyViolation:
+            # The series was deleted since this intake judged it.
+            self._accepted.discard(place)
+            return False
+        except (Unavailable, DataError):
+            return False
+        self._room.take(size)
+        self._room.grew(size)
+        self._grown.add(kept.instance.study_uid)
+        # Deleted between being written and being referred to, it is not there any more.
+        return self._blobs.is_wanted(kept.blob)
 
     async def keep(
         self, received: Sequence[Received], *, now: datetime, ahead: Kept | None = None
@@ -129,8 +152,6 @@ class Intake:
     async def _judged_and_written(
         self, received: list[Received], put: dict[str, Kept], now: datetime
     ) -> list[Outcome]:
-        if len(received) == 1 and await self._kept_as_expected(received[0], put, now):
-            return [Outcome(received[0])]
         for _ in range(TRIES):
             judged, studies = await self._judge(received)
             fresh = [each.received for each in judged if not each.error and not each.already]
@@ -142,30 +163,6 @@ class Intake:
                 continue
             return [failed.get(_uid(each), each) for each in judged]
         raise Unavailable("imaging.too-busy")
-
-    async def _kept_as_expected(
-        self, received: Received, put: dict[str, Kept], now: datetime
-    ) -> bool:
-        """The usual case of a modality: the next picture of a series this intake has judged."""
-        if _place(received.instance) not in self._accepted or self._room.is_old:
-            return False
-        if not self._room.has(received.size):
-            return False
-        uid = received.instance.uid
-        put[uid] = put.get(uid) or await self._kept(received)
-        try:
-            async with self._db.connection() as connection:
-                added = await index.add_expected(connection, put[uid], now, staging.stage)
-        except ForeignKeyViolation:
-            # The series was deleted since this intake judged it.
-            self._accepted.discard(_place(received.instance))
-            return False
-        if added:
-            self._room.take(received.size)
-            self._room.grew(received.size)
-            self._grown.add(received.instance.study_uid)
-            await self._make_sure(put[uid])
-        return added
 
     async def _judge(
         self, received: Sequence[Received]
@@ -253,7 +250,6 @@ class Intake:
             await letting_go.hold(tx, (each.blob for each in kept))
             for uid in sorted({each.instance.study_uid for each in kept} - studies.keys()):
                 resources[uid] = await self._add_study(tx, _of_study(kept, uid), now)
-            await staging.stage(tx, kept, now)
             await index.hold_studies(tx, sorted(grown))
             await index.add_series(tx, kept)
             if len(await index.add_instances(tx, kept, now)) < len(kept):
@@ -272,8 +268,13 @@ class Intake:
 
     async def _make_sure(self, kept: Kept) -> None:
         """Write again what was deleted between being written and being referred to."""
-        if not await self._blobs.has(kept.blob):
+        if await self._blobs.has(kept.blob):
+            return
+        try:
             await self._blobs.put(kept.received.for_blob)
+        except FileNotFoundError as error:
+            # The file that went was the only one; whoever sends it again finds its row.
+            raise Unavailable("imaging.too-busy") from error
 
     async def _add_study(self, tx: Connection, kept: Sequence[Kept], now: datetime) -> str:
         actor = self._actor

@@ -21,7 +21,6 @@ ALONE = "SELECT pg_advisory_xact_lock(723623113, %s)"
 REFERRED = """SELECT EXISTS (SELECT FROM imaging_instance WHERE uid = %(uid)s AND blob = %(blob)s)
                   OR EXISTS (SELECT FROM imaging_trash_row WHERE blob = %(blob)s)
                   OR EXISTS (SELECT FROM deidentify_object WHERE blob = %(blob)s)"""
-UNSTAGE = "DELETE FROM imaging_staged WHERE blob = %s"
 
 
 async def hold(tx: Connection, blobs: Iterable[str]) -> None:
@@ -36,8 +35,6 @@ async def let_go(db: Database, blobs: Blobs, uid: str, blob: str) -> bool:
         row = await (await tx.execute(REFERRED, {"uid": uid, "blob": blob})).fetchone()
         if row is None or row[0]:
             return False
-        # Or the next start would write the file again.
-        await tx.execute(UNSTAGE, (blob,))
         await blobs.delete(blob)
     return True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -61,6 +60,6 @@ def _films(request: Request) -> Films:
     state = request.app.state
     films: Films | None = getattr(state, "films", None)
     if films is None:
-        films = Films(state.blobs, Path(state.settings.home) / "cache" / "films")
+        films = Films(state.blobs, state.blobs.derived)
         state.films = films
     return films

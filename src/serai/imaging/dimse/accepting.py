@@ -16,7 +16,30 @@ WAITING_ROOM = 32
 
 
 class Acceptor(ThreadedAssociationServer):  # type: ignore[misc] # pynetdicom has no types
-    """pynetdicom's server, with the TLS handshake left to the connection's own thread."""
+    """pynetdicom's server, with the TLS handshake left to the connection's own thread; on a
+    socket of its own, or on one that several processes accept from."""
+
+    def __init__(self, *given: Any, shared: socket.socket | None = None, **named: Any) -> None:
+        self._shared = shared
+        self.socket: Any = None
+        super().__init__(*given, **named)
+
+    def server_bind(self) -> None:
+        if self._shared is None:
+            super().server_bind()
+            return
+        self.socket.close()
+        self.socket = self._shared
+        # Another process may have taken the connection that woke this one.
+        self.socket.settimeout(0)
+        self.server_address = self.socket.getsockname()
+
+    def server_close(self) -> None:
+        if self._shared is None:
+            super().server_close()
+        else:
+            # pynetdicom would shut it down for the other processes as well.
+            self.socket.close()
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="dimse-acceptor", daemon=True).start()

@@ -115,7 +115,11 @@ class Associations:
         ]
         house = self._house
         self._open[event.assoc] = Sender(
-            peer, house.archive.intake(house.db, peer.actor), house.archive.blobs, self._loop
+            peer,
+            house.archive.intake(house.db, peer.actor),
+            house.archive.blobs,
+            self._loop,
+            house.threads,
         )
 
     async def _peer(self, title: str, address: str) -> Peer | None:

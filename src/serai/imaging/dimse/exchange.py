@@ -20,6 +20,7 @@ from serai.imaging.dimse.waiting import reactor_held
 from serai.kernel.errors import Invalid
 from serai.platform.db import Database
 from serai.platform.settings import Settings
+from serai.platform.threads import ThreadDatabase
 
 # What each kind of request calls its data set (PS3.7 §9.1, §10.1).
 DATA_SETS = ("Identifier", "AttributeList", "ModificationList", "ActionInformation")
@@ -32,6 +33,7 @@ class House:
     settings: Settings
     loop: LoopThread
     db: Database
+    threads: ThreadDatabase
     archive: Archive
 
     @property

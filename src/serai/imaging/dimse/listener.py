@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import ssl
@@ -13,7 +12,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import psycopg
 import structlog
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
@@ -27,10 +25,11 @@ from serai.imaging.dimse.exchange import House
 from serai.imaging.dimse.loop import LoopThread
 from serai.imaging.dimse.services import SERVED, TRANSFER_SYNTAXES
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import SeraiError, Unavailable
+from serai.kernel.errors import Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
+from serai.platform.threads import ThreadDatabase
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +39,10 @@ MAX_PDU = 1 << 17
 ACSE_TIMEOUT_S = 30
 NETWORK_TIMEOUT_S = 300
 CONNECTIONS = 8
+# Of the threads that store; more would only wait for the same cores.
+THREAD_CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
 CUT_WITHIN_S = 0.5
-SYNC_EVERY_S = 2.0
 
 # Keep every storage class, private and future ones too, in the transfer syntax the sender
 # prefers (PS3.4 §B.4.1, level 2 full): an archive that refuses a new class loses pictures.
@@ -55,9 +55,16 @@ class Listener:
     """Starts on entering, refuses new work and settles the old on leaving."""
 
     def __init__(
-        self, settings: Settings, database_url: str, fhir: FhirStore | None = None
+        self,
+        settings: Settings,
+        database_url: str,
+        fhir: FhirStore | None = None,
+        shared: Sequence[socket.socket] = (),
     ) -> None:
+        """`shared` are the sockets of the port and the TLS port when several processes accept
+        from them."""
         self._settings = settings
+        self._shared = shared
         self._fhir = fhir or FhirStore()
         self._url = database_url
         self._loop = LoopThread()
@@ -88,8 +95,8 @@ class Listener:
         for server in self._servers:
             server.shutdown()
         _let_go(self._ae.active_associations)
-        self._syncing.cancel()
         self._archive.blobs.close()
+        self._threads.close()
         self._loop.run(self._db.close())
         self._loop.stop()
 
@@ -97,26 +104,28 @@ class Listener:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
         archive = self._archive = Archive(self._fhir, Blobs.at(settings), Blobs.cold_at(settings))
-        self._loop.run(archive.restore(self._db))
+        self._loop.run(archive.restore())
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
-        self._syncing = self._loop.begin(_sync_now_and_then(archive, self._db))
-        associations = Associations(House(settings, self._loop, self._db, archive))
+        self._threads = ThreadDatabase(self._url, max_size=THREAD_CONNECTIONS)
+        house = House(settings, self._loop, self._db, self._threads, archive)
+        associations = Associations(house)
         self._ae = _application_entity(settings.ae_title)
         self._servers: list[Acceptor] = []
         try:
-            self._listen(settings.dimse_port, None, associations)
+            self._listen(0, settings.dimse_port, None, associations)
             if settings.dimse_tls_port is not None:
-                self._listen(settings.dimse_tls_port, tls.server_context(settings), associations)
+                security = tls.server_context(settings)
+                self._listen(1, settings.dimse_tls_port, security, associations)
         except BaseException:
             for server in self._servers:
                 server.shutdown()
-            self._syncing.cancel()
+                self._threads.close()
             self._loop.run(self._db.close())
             raise
         log.info("dimse.listening", ae_title=settings.ae_title, port=self.port)
 
     def _listen(
-        self, port: int, security: ssl.SSLContext | None, associations: Associations
+        self, place: int, port: int, security: ssl.SSLContext | None, associations: Associations
     ) -> None:
         try:
             server: Acceptor = self._ae.make_server(
@@ -124,6 +133,7 @@ class Listener:
                 ssl_context=security,
                 evt_handlers=associations.handlers,
                 server_class=Acceptor,
+                shared=self._shared[place] if self._shared else None,
             )
         except OSError as error:
             raise Unavailable("dimse.port-taken", port=port) from error
@@ -131,25 +141,21 @@ class Listener:
         self._servers.append(server)
 
 
-def serve(settings: Settings, fhir: FhirStore, *, ready: Callable[[], None]) -> None:
+def serve(
+    settings: Settings,
+    fhir: FhirStore,
+    shared: Sequence[socket.socket],
+    *,
+    ready: Callable[[], None],
+) -> None:
     """Listen until told to stop; `ready` is called once senders can connect."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     assert settings.database_url
-    with Listener(settings, settings.database_url, fhir):
+    with Listener(settings, settings.database_url, fhir, shared):
         ready()
         stopped.wait()
-
-
-async def _sync_now_and_then(archive: Archive, db: Database) -> None:
-    """Small objects wait for it no longer than this; their rows keep their bytes meanwhile."""
-    while True:
-        await asyncio.sleep(SYNC_EVERY_S)
-        try:
-            await archive.sync(db)
-        except (SeraiError, psycopg.Error) as error:
-            log.warning("imaging.not-synced", error=type(error).__name__)
 
 
 def _let_go(associations: Sequence[Association]) -> None:

@@ -20,6 +20,7 @@ from serai.imaging.dimse.peers import Peer, Service
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, Malformed, SeraiError
 from serai.platform.blobs import Blobs
+from serai.platform.threads import ThreadDatabase
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Sender:
     intake: Intake
     blobs: Blobs
     loop: LoopThread
+    threads: ThreadDatabase
     settled_at: float = field(default_factory=time.monotonic)
 
     def begin(self, association: Any, request: StoreRequest) -> Arriving:
@@ -78,6 +80,8 @@ class Sender:
             if received.instance.uid != request.sop_instance:
                 raise Malformed("dicom.invalid-uid", attribute="AffectedSOPInstanceUID")
             ahead = self.intake.ahead(received)
+            if ahead and self.intake.keep_expected(ahead, self.threads, now=utc_now()):
+                return SUCCESS, ""
             received = ahead.received if ahead else received
             (outcome,) = self.loop.run(self.intake.keep([received], now=utc_now(), ahead=ahead))
             if outcome.error:

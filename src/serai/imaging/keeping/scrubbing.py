@@ -48,7 +48,7 @@ LIST = "INSERT INTO imaging_listed SELECT unnest(%s::text[]) ON CONFLICT DO NOTH
 NAMING = """SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = 'public' AND column_name ~ '(^|_)(blob|digest)$'
       AND data_type IN ('text', 'character varying')
-      AND table_name NOT IN ('imaging_listed', 'imaging_finding', 'imaging_staged')
+      AND table_name NOT IN ('imaging_listed', 'imaging_finding')
     ORDER BY 1, 2"""
 MET = "DELETE FROM imaging_listed l USING {table} t WHERE t.{column} = l.blob"
 NAMED = "SELECT EXISTS (SELECT FROM {table} WHERE {column} = %s)"
