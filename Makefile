@@ -33,7 +33,7 @@ test: setup node_modules/.test .venv/debian-test check ## All tests (T=tests/fhi
 bench: setup ## Measure this commit beside bare floors (ROWS=read,create for some)
 	$(BIN)/python -m tools.bench --rows "$(ROWS)"
 
-docs: .venv/installed ## Write docs/reference/fhir.md and dicom-conformance.md from the code
+docs: .venv/installed ## Write the reference pages that come from the code
 	$(BIN)/python tools/fhir_reference.py
 	$(BIN)/python tools/dicom_conformance.py
 	$(BIN)/python tools/access_reference.py

@@ -30,6 +30,8 @@ from serai.imaging.archive import Archive
 from serai.imaging.keeping import pages as keeping
 from serai.network import api as network_api
 from serai.network import pages as network_pages
+from serai.network import scim
+from serai.network.staff import pages as account_pages
 from serai.platform import health
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
@@ -73,7 +75,7 @@ def api() -> FastAPI:
     return application
 
 
-def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
+def _routes(settings: Settings, api_app: FastAPI, scim_app: Starlette) -> list[BaseRoute]:
     return [
         *health.routes(),
         *web.routes(),
@@ -86,11 +88,13 @@ def _routes(settings: Settings, api_app: FastAPI) -> list[BaseRoute]:
         *ecg.routes(),
         *keeping.routes(),
         *network_pages.routes(),
+        *account_pages.routes(),
         *chart.routes(),
         *consultation.routes(),
         *sharing.routes(settings),
         *deidentification.routes(),
         *upkeep.routes(),
+        Mount("/scim/v2", app=scim_app),
         Mount("/api", app=api_app),
     ]
 
@@ -115,15 +119,15 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         await asyncio.wait([trail, parameters])
         await app.state.db.close()
 
-    api_app = api()
+    api_app, scim_app = api(), scim.application()
     app = Starlette(
-        routes=_routes(settings, api_app),
+        routes=_routes(settings, api_app, scim_app),
         middleware=[Middleware(FhirDoor), Middleware(ups.EventDoor), *web.middleware()],
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,
     )
     # Mounted applications see their own `app`; the state behind it is one.
-    api_app.state = app.state
+    api_app.state = scim_app.state = app.state
     app.state.settings = settings
     app.state.fhir = fhir_store(settings)
     app.state.blobs = Blobs.at(settings)
@@ -134,6 +138,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *deidentification.NAVIGATION,
         *analysis_pages.NAVIGATION,
         *network_pages.NAVIGATION,
+        *account_pages.NAVIGATION,
         *upkeep.NAVIGATION,
     )
     return app

@@ -28,8 +28,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             for resource_type, id_ in (("Organization", "county"), ("Practitioner", "li-na")):
                 connection.execute(
                     "INSERT INTO fhir_resource (type, id, version, last_updated, method, content)"
-                    " VALUES (%s, %s, 1, now(), 'PUT', '{}')",
-                    (resource_type, id_),
+                    " VALUES (%s, %s, 1, now(), 'PUT', %s)",
+                    (resource_type, id_, f'{{"resourceType":"{resource_type}","id":"{id_}"}}'),
                 )
         yield place
 
@@ -103,6 +103,38 @@ def test_a_user_who_makes_no_sense_is_refused(place: Place) -> None:
     assert "no Organization nowhere" in add(place, "lost.one", "--organisation", "nowhere")
     assert "no Practitioner nobody" in add(place, "lost.one", "--practitioner", "nobody")
     assert "not a role" in add(place, "odd.one", "--role", "janitor")
+
+
+def test_a_register_is_tried_and_taken(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "staff.csv"
+    file.write_text("login,name,role,organisation\nwang.fang,Wang Fang,desk,county\n")
+    ended = place.serai("staff", "import", str(file), "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    tried = ended.stdout
+    assert "join\twang.fang\tdesk\tcounty" in tried
+    assert "nothing was changed" in tried
+    assert rows(place, "SELECT 1 FROM account WHERE login = 'wang.fang'") == []
+    taken = place.serai("staff", "import", str(file)).stdout
+    assert "/link/password/" in taken
+    assert rows(place, "SELECT role FROM account WHERE login = 'wang.fang'") == [("desk",)]
+    file.write_text("login,name,role,organisation\nwang.fang,Wang Fang,emperor,county\n")
+    refused = place.serai("staff", "import", str(file))
+    assert refused.returncode == 1
+    assert "line 2: emperor is not a role" in refused.stderr
+
+
+def test_a_roles_policy_is_set_and_a_guardian_named(place: Place) -> None:
+    said = place.serai("user", "policy", "desk", "--two-factors", "--idle", "10m").stdout
+    assert said == "desk: two factors, idle 0:10:00, at most 12:00:00\n"
+    with psycopg.connect(Cluster(place.home).url) as connection:
+        connection.execute(
+            "INSERT INTO fhir_resource (type, id, version, last_updated, method, content)"
+            " VALUES ('Patient', 'child', 1, now(), 'PUT', '{\"birthDate\": \"2020-05-23\"}')"
+        )
+    who = ("zhang.wei", "--name", "Zhang Wei", "--organisation", "county")
+    assert "/link/password/" in place.serai("portal", "guardian", *who).stdout
+    named = place.serai("portal", "act-for", "zhang.wei", "--patient", "child", "--basis", "minor")
+    assert named.stdout == "zhang.wei acts for Patient/child until 2038-05-23.\n"
 
 
 def test_check_says_what_is_not(tmp_path: Path) -> None:

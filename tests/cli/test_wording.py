@@ -23,7 +23,9 @@ KINDS = {
 # or the audit trail wanting, or a job that they asked for ends.
 NOT_HERE = {
     "audit.full", "blob.missing", "database.busy", "job.too-long", "sign-in.refused",
-    "sign-in.too-many-tries",
+    "sign-in.too-many-tries", "account.feed-id-taken", "account.link-over", "auth.prove-again",
+    "factor.code-wrong", "identity.key-unreadable", "passkey.known", "passkey.refused",
+    "passkey.too-many", "passkey.unknown", "session.unknown", "totp.already",
 }  # fmt: skip
 
 

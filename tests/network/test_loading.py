@@ -255,7 +255,7 @@ async def test_a_password_that_is_too_short_loads_nothing(
     tmp_path: Path, db: Database, store: FhirStore
 ) -> None:
     (line,) = await refused(tmp_path, db, store, "initial_password: short\n" + SMALL)
-    assert "staff[0]: the password needs at least 12 characters" in line
+    assert "staff[0]: The password needs at least 12 characters" in line
 
 
 async def test_a_file_that_is_not_yaml_is_refused_with_line_and_column(

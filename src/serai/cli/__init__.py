@@ -19,6 +19,8 @@ MODULES = {
     "import": "serai.cli.importing",
     "send": "serai.cli.sending",
     "user": "serai.cli.user",
+    "staff": "serai.cli.staff",
+    "portal": "serai.cli.portal",
     "token": "serai.cli.token",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",

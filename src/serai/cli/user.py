@@ -15,10 +15,14 @@ from serai.kernel.actor import serai_itself
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid
 from serai.platform import audit
-from serai.platform.auth import accounts
+from serai.platform.auth import accounts, factors, links, notices, sessions, throttle
+from serai.platform.auth import policy as policies
 from serai.platform.auth.accounts import Account
-from serai.platform.auth.roles import ROLES
+from serai.platform.auth.policy import RolePolicy
+from serai.platform.auth.roles import ROLES, known_role
+from serai.platform.auth.tokens import parse_ttl
 from serai.platform.db import Connection
+from serai.web.account.passwords import link_address
 
 T = TypeVar("T")
 
@@ -88,6 +92,81 @@ def password(login: str) -> None:
 
     new = _asked_password()
     typer.echo(f"{_in_transaction(act, 'account.password').login} has a new password.")
+
+
+@command.command()
+def link(login: str) -> None:
+    """Print a one-time link with which the person chooses a password."""
+    secrets: list[str] = []
+
+    async def act(tx: Connection) -> Account:
+        account = await accounts.find_account(tx, login)
+        secrets.append(await links.issue(tx, account.id, utc_now()))
+        await notices.tell(tx, account.id, "link-issued", at=utc_now())
+        return account
+
+    _in_transaction(act, "account.link")
+    typer.echo(link_address(read_settings().public_url, secrets[0]))
+
+
+@command.command()
+def unlock(login: str) -> None:
+    """Let somebody try again who mistyped the password too often."""
+
+    async def act(tx: Connection) -> Account:
+        account = await accounts.find_account(tx, login)
+        await throttle.unlock(tx, account.login)
+        await throttle.unlock(tx, factors.knocks_as(account.id))
+        await notices.tell(tx, account.id, "unlocked", at=utc_now())
+        return account
+
+    typer.echo(f"{_in_transaction(act, 'account.unlock').login} may try again.")
+
+
+@command.command("reset-factors")
+def reset_factors(login: str) -> None:
+    """Remove the second factors of somebody who lost every device, and end the sessions."""
+
+    async def act(tx: Connection) -> Account:
+        account = await accounts.find_account(tx, login)
+        await factors.remove_all(tx, account.id)
+        await sessions.close_all_sessions(tx, account.id, utc_now())
+        await notices.tell(tx, account.id, "factors-reset", at=utc_now())
+        return account
+
+    typer.echo(f"{_in_transaction(act, 'factor.reset').login} has no second factor any more.")
+
+
+@command.command()
+def policy(
+    role: Annotated[str, typer.Argument(help=" | ".join(ROLES))],
+    *,
+    two_factors: Annotated[
+        bool | None, typer.Option("--two-factors/--one-factor", help="What the role must prove.")
+    ] = None,
+    idle: Annotated[str, typer.Option(help="Sessions end unused after this: 15m, 1h.")] = "",
+    lifetime: Annotated[str, typer.Option(help="Sessions end after this: 8h, 1d.")] = "",
+) -> None:
+    """Show or set what a role must prove to sign in, and for how long it holds."""
+    wanted = known_role(role)
+
+    async def act(tx: Connection) -> RolePolicy:
+        kept = (await policies.policies(tx))[wanted]
+        made = RolePolicy(
+            wanted,
+            two_factors=kept.two_factors if two_factors is None else two_factors,
+            idle=parse_ttl(idle) if idle else kept.idle,
+            lifetime=parse_ttl(lifetime) if lifetime else kept.lifetime,
+        )
+        if made != kept:
+            await policies.set_policy(tx, made)
+            now, resource = utc_now(), f"role/{wanted}"
+            await audit.record(tx, actor=serai_itself, act="role.policy", at=now, resource=resource)
+        return made
+
+    made = _in_transaction(act, None)
+    factors_needed = "two factors" if made.two_factors else "one factor"
+    typer.echo(f"{made.role}: {factors_needed}, idle {made.idle}, at most {made.lifetime}")
 
 
 def _in_transaction(act: Callable[[Connection], Awaitable[T]], audited_as: str | None) -> T:

@@ -58,6 +58,7 @@ SENTENCES = {
     "token.ttl-out-of-range": "a token lives between a second and {days} days.",
     "token.patient-scope-without-patient": "scopes that start with patient/ need a patient who "
     "signs in; machines use system/ or user/.",
+    "token.feed-without-organisation": "a token for a register of staff needs --organisation.",
     "account.login-taken": "the login {login} is taken.",
     "account.login-malformed": "a login has two or more letters, digits or . _ @ + -",
     "account.name-missing": "the account needs a person's name: --name.",
@@ -66,6 +67,14 @@ SENTENCES = {
     "account.password-too-short": "the password needs at least {minimum} characters.",
     "account.password-too-long": "the password may have at most {maximum} characters.",
     "account.password-too-simple": "the password is too easy to guess.",
+    "account.password-common": "many people use this password, so it is tried first.",
+    "policy.time-out-of-range": "idle time goes from 1m to 24h, lifetime from 5m to 7d.",
+    "guardian.unknown-basis": "{basis} is not a basis; there are {known}.",
+    "guardian.no-birth-date": "the patient has no birth date, so nobody knows whether they are a "
+    "minor.",
+    "guardian.over": "it would be over already: {ends}.",
+    "guardian.not-a-guardian": "{login} is not the account of a guardian.",
+    "guardian.not-a-day": "{day} is not a day such as 2030-05-23.",
     "account.passwords-differ": "the two passwords differ.",
 }
 

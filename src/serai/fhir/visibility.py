@@ -5,16 +5,18 @@ A row is visible to a system-wide actor; to everybody when its type describes th
 itself rather than a person's care; to the organisation that authored it; to the custodian of
 every patient it is about; and to an organisation it is shared with while the reason is open.
 What is not visible is not there: 404, never 403. Who holds a link to one resource sees what the
-organisation that gave it sees of that resource, and changes nothing.
+organisation that gave it sees of that resource, and changes nothing. A patient sees the own
+record, a guardian that of whom they act for, and they change nothing either.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Any
 
 from serai.fhir.search.keys import label_key
-from serai.kernel.actor import Actor
+from serai.kernel.actor import Actor, Kind
 from serai.kernel.errors import Forbidden
 from serai.platform.access.policy import closed_labels
 
@@ -80,6 +82,11 @@ _VISIBLE = f"""({{r}}.type IN ({_SHARED_LIST})
     OR ({_CUSTODIAN})
     OR {_SHARED_WITH})"""
 
+# A patient sees their own record and a guardian that of those they act for: what is about nobody
+# else.
+_OWN_RECORD = f"""({{r}}.type IN ({_SHARED_LIST})
+    OR ({{r}}.patients <> '{{{{}}}}' AND {{r}}.patients <@ %(own_patients)s::text[]))"""
+
 _ONLY = "{r}.type = %(only_type)s AND {r}.id = %(only_id)s AND {visible}"
 
 # Sharing is for reading. An organisation changes what it authored, what is about its own
@@ -89,8 +96,23 @@ _CHANGEABLE = f"""({{r}}.owner = %(visible_to)s
     OR ({_CUSTODIAN}))"""
 
 
+# Everybody of whom `clause` says the same.
+Rules = tuple[Hashable, ...]
+
+
+def rules_of(actor: Actor) -> Rules:
+    """What `clause` depends on."""
+    if actor.system_wide:
+        return ("everything", actor.only)
+    if actor.kind is Kind.PATIENT:
+        return ("patients", actor.patients)
+    return (actor.organisation, actor.role, actor.practitioner, actor.only)
+
+
 def clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
     """SQL condition and its named parameters: rows of `alias` the actor may see."""
+    if actor.kind is Kind.PATIENT:
+        return _OWN_RECORD.format(r=alias), {"own_patients": list(actor.patients)}
     visible, values = _for(actor, _VISIBLE, alias, "reads")
     if actor.only is None:
         return visible, values
@@ -100,7 +122,7 @@ def clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
 
 def change_clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
     """SQL condition: rows of `alias` the actor may also change."""
-    if actor.only is not None:
+    if actor.only is not None or actor.kind is Kind.PATIENT:
         return "FALSE", {}
     return _for(actor, _CHANGEABLE, alias, "changes")
 

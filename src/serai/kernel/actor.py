@@ -1,8 +1,10 @@
-"""Who acts: a person in one role at one organisation, a machine, or the server itself."""
+"""Who acts: a person in one role at one organisation, a patient or guardian, somebody of a
+partner company, a machine, or the server itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 INTERACTIONS = "cruds"
@@ -10,6 +12,8 @@ INTERACTIONS = "cruds"
 
 class Kind(StrEnum):
     STAFF = "staff"
+    PARTNER = "partner"
+    PATIENT = "patient"
     MACHINE = "machine"
     SYSTEM = "system"
 
@@ -20,7 +24,9 @@ class Actor:
 
     `only` is the type and id of the one resource that somebody with a link to it may see.
     Somebody without an organisation is system-wide only as machine or system;
-    staff without one see nothing.
+    staff without one see nothing. `proved_at` is when the person behind a session last proved
+    who they are; whoever has no session has none. `patients` are the ids of those whose record a
+    patient (their own) or guardian sees; of everybody else it is empty.
     """
 
     id: str
@@ -31,10 +37,12 @@ class Actor:
     practitioner: str | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     only: tuple[str, str] | None = None
+    proved_at: datetime | None = None
+    patients: tuple[str, ...] = ()
 
     @property
     def system_wide(self) -> bool:
-        return self.organisation is None and self.kind is not Kind.STAFF
+        return self.organisation is None and self.kind in (Kind.MACHINE, Kind.SYSTEM)
 
     def may(self, interaction: str, resource_type: str) -> bool:
         """Whether a scope allows one of c(reate) r(ead) u(pdate) d(elete) s(earch) on a type."""

@@ -89,9 +89,6 @@ wording.add(
         "network.parent-unknown": N_(
             "part_of: there is no organisation %(value)s in this file or in the network"
         ),
-        "account.password-too-short": N_("the password needs at least %(minimum)s characters"),
-        "account.password-too-long": N_("the password may have at most %(maximum)s characters"),
-        "account.password-too-simple": N_("the password is too easy to guess"),
     }
 )
 

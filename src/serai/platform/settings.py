@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     analysis_memory_mb: int = Field(
         default=3072, ge=512, description="Megabytes of memory that one analysis may take"
     )
+    identity_key: Path | None = Field(
+        default=None,
+        description="File with the key that seals one-time-code secrets; made under home unset",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

@@ -7,6 +7,7 @@ sign-in page, health, static files, links to a study and the CapabilityStatement
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,11 +34,28 @@ LANGUAGE_COOKIE = "serai_language"
 ZONE_COOKIE = "serai_zone"
 
 ANONYMOUS = frozenset(
-    {"/signin", "/language", "/healthz", "/readyz", "/fhir/metadata", "/favicon.ico"}
+    {
+        "/signin",
+        "/signin/passkey",
+        "/signin/passkey/question",
+        "/language",
+        "/healthz",
+        "/readyz",
+        "/fhir/metadata",
+        "/favicon.ico",
+    }
 )
 # What is under the last is for whoever holds a link, and checked there.
 ANONYMOUS_UNDER = ("/static/", "/link/")
-ENGINES = ("/fhir", "/dicomweb")
+# What a session may reach that still awaits a second factor, or the enrolment of one.
+WHILE_AWAITING = {
+    "factor": ("/signin/second", "/signout"),
+    "enrolment": ("/account/factors", "/signin/again", "/signout"),
+}
+# Where people may go who are no staff: their account, and reading and searching the record.
+FOR_OUTSIDERS = ("/account", "/signout", "/signin", "/language", "/static")
+RECORD = re.compile(r"/fhir/[A-Z]\w*(/[\w.-]+)?", re.ASCII)
+ENGINES = ("/fhir", "/dicomweb", "/scim")
 NOT_PAGES = (*ENGINES, "/api")
 
 NOBODY_READS = Reader()
@@ -111,6 +129,14 @@ def require_actor(request: Request) -> Actor:
     return who.actor
 
 
+def require_session(request: Request) -> Session:
+    """Somebody at a browser, even before everything that the sign-in asks is answered."""
+    session = signed(request).session
+    if session is None:
+        raise Unauthenticated("auth.required")
+    return session
+
+
 def require_staff(request: Request, *roles: str) -> Actor:
     """A person of the network, in one of the roles when any are named."""
     actor = require_actor(request)
@@ -140,7 +166,8 @@ async def _who(connection: HTTPConnection) -> Signed:
         return Signed(await token_actor(db, secret.strip(), utc_now()), None, NOBODY_READS)
     cookie = connection.cookies.get(SESSION_COOKIE)
     session = await session_actor(db, cookie, utc_now()) if cookie else None
-    return Signed(session.actor if session else None, session, _reader(connection, session))
+    actor = session.actor if session and session.awaits is None else None
+    return Signed(actor, session, _reader(connection, session))
 
 
 def _authorization(connection: HTTPConnection) -> str:
@@ -172,12 +199,28 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _refusal(connection: HTTPConnection, who: Signed, path: str) -> SeraiError | None:
-    open_to_all = path in ANONYMOUS or path.startswith(ANONYMOUS_UNDER)
+    open_to_all = path in ANONYMOUS or path.startswith(ANONYMOUS_UNDER) or _awaited(who, path)
     if who.actor is None and not open_to_all:
         return Unauthenticated("auth.required")
+    if who.actor is not None and who.actor.kind in (Kind.PATIENT, Kind.PARTNER):
+        refusal = _outsider(connection, who.actor, path)
+        if refusal:
+            return refusal
     if who.session is not None and connection.scope["method"] not in SAFE_METHODS:
         return _forgery(connection, who, path)
     return None
+
+
+def _outsider(connection: HTTPConnection, actor: Actor, path: str) -> SeraiError | None:
+    if path == "/" or under(path, FOR_OUTSIDERS):
+        return None
+    reads = connection.scope["method"] in SAFE_METHODS and RECORD.fullmatch(path)
+    return None if reads or path in ANONYMOUS else Forbidden("auth.role", role=actor.role)
+
+
+def _awaited(who: Signed, path: str) -> bool:
+    awaits = who.session.awaits if who.session else None
+    return awaits is not None and under(path, WHILE_AWAITING[awaits])
 
 
 def under(path: str, prefixes: tuple[str, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -94,7 +94,7 @@ async def refuse(request: Request, error: SeraiError) -> Response:
     if under(request.url.path, NOT_PAGES):
         return _json(request, error)
     if isinstance(error, Unauthenticated):
-        return _to_sign_in(request)
+        return _to_sign_in(request, error)
     words = words_for(error)
     with reading_as(signed(request).reader):
         title, text = gettext(words.title), wording.error_text(error)
@@ -178,10 +178,21 @@ def _json(request: Request, error: SeraiError) -> Response:
     return JSONResponse(body, words_for(error).status, headers=_headers(error))
 
 
-def _to_sign_in(request: Request) -> Response:
+def _to_sign_in(request: Request, error: Unauthenticated) -> Response:
+    again = error.key == "auth.prove-again"
     if "hx-request" in request.headers:
-        return Response(status_code=401, headers={"HX-Redirect": "/signin"})
-    return RedirectResponse(sign_in_address(request), status_code=303)
+        there = _again_address(request) if again else "/signin"
+        return Response(status_code=401, headers={"HX-Redirect": there})
+    address = _again_address(request) if again else sign_in_address(request)
+    return RedirectResponse(address, status_code=303)
+
+
+def _again_address(request: Request) -> str:
+    """The page that asks for a fresh proof, and leads back to where the act was asked for."""
+    page = request.url.path
+    if request.method not in SAFE_METHODS:
+        page = urlsplit(request.headers.get("referer", "")).path or "/"
+    return f"/signin/again?next={quote(page, safe='')}"
 
 
 def _headers(error: SeraiError) -> dict[str, str]:

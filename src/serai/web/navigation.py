@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from serai.kernel.actor import Actor
+from serai.kernel.actor import Actor, Kind
 
 # Where somebody lands for whose role no entry claims to be the home.
 FALLBACK_HOME = "/organisations"
@@ -21,7 +21,7 @@ class NavItem:
     home_for: frozenset[str] = field(default_factory=frozenset)
 
     def shown_to(self, actor: Actor) -> bool:
-        return not self.roles or actor.role in self.roles
+        return actor.kind is Kind.STAFF and (not self.roles or actor.role in self.roles)
 
     def covers(self, path: str) -> bool:
         return path == self.href or path.startswith(self.href.rstrip("/") + "/")

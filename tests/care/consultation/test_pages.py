@@ -70,6 +70,24 @@ async def test_the_whole_loop_by_forms_alone(people: People, kept: Consultations
     assert (await people["dr-township"].get(at)).status_code == 404
 
 
+async def test_a_consultation_starts_only_with_a_fresh_proof_of_who_the_doctor_is(
+    people: People, loop: Loop, kept: Consultations
+) -> None:
+    for step in (loop.draft, loop.send, loop.assign):
+        await step()
+    accepted = await loop.accept()
+    expert, at = people["prof-lead"], f"/consultations/{accepted.id}"
+    async with kept.db.connection() as c:
+        await c.execute("UPDATE account_session SET proved_at = proved_at - interval '1 hour'")
+    refused = await expert.post(f"{at}/start")
+    assert refused.headers["location"].startswith("/signin/again?next=")
+    assert (await actions.read(kept, accepted.id, actor=LEAD_EXPERT)).state is State.ACCEPTED
+    async with kept.db.connection() as c:
+        await c.execute("UPDATE account_session SET proved_at = now()")
+    assert (await expert.post(f"{at}/start")).headers["location"] == at
+    assert (await actions.read(kept, accepted.id, actor=LEAD_EXPERT)).state is State.IN_PROGRESS
+
+
 async def test_a_button_of_yesterday_is_refused_with_the_page_as_it_is(
     people: People, loop: Loop
 ) -> None:

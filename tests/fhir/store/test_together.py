@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -11,6 +12,8 @@ from tests.fhir.conftest import MACHINE, Client
 from tests.fhir.resources import as_json, doctor, observation, patient
 
 from serai.fhir.store import FhirStore, Reads
+from serai.fhir.visibility import Rules, clause, rules_of
+from serai.kernel.actor import Actor, Kind
 from serai.kernel.errors import NotFound, Unavailable
 from serai.platform.db import Database
 
@@ -52,6 +55,51 @@ async def test_two_hospitals_that_read_at_once_see_only_their_own(as_actor: Clie
         )
     )
     assert [one.status_code for one in answers] == [200, 404, 404, 200]
+
+
+async def test_patients_who_read_at_once_see_only_their_own(
+    fhir: httpx.AsyncClient, as_actor: Client
+) -> None:
+    ids = await made(fhir, 2)
+    readers = [as_actor(_himself(id)) for id in ids]
+    answers = await asyncio.gather(
+        *(client.get(f"Patient/{id}") for client in readers for id in ids)
+    )
+    assert [one.status_code for one in answers] == [200, 404, 404, 200]
+
+
+def _himself(id: str) -> Actor:
+    scopes = frozenset({"patient/Patient.rs"})
+    return Actor(f"account-{id}", Kind.PATIENT, "Zhang", "patient", scopes=scopes, patients=(id,))
+
+
+async def test_a_restricted_label_holds_for_the_desk_that_reads_at_once_with_the_doctor(
+    as_actor: Client,
+) -> None:
+    at_work = as_actor(doctor("north"))
+    (id,) = await made(at_work, 1)
+    restricted = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+    note = observation(f"Patient/{id}", meta={"security": [{"system": restricted, "code": "R"}]})
+    answer = await at_work.post("Observation", content=as_json(note), headers=JSON)
+    place = f"Observation/{answer.json()['id']}"
+    desk = as_actor(replace(doctor("north"), id="account-desk", role="desk"))
+    answers = await asyncio.gather(*(client.get(place) for client in (at_work, desk, at_work)))
+    assert [one.status_code for one in answers] == [200, 404, 200]
+
+
+def test_who_shares_a_statement_is_asked_the_same_condition() -> None:
+    actors = [
+        Actor("a", kind, "A", role, organisation, practitioner=person, only=only, patients=patients)
+        for kind in Kind
+        for role in ("doctor", "desk", "system", "patient")
+        for organisation in (None, "north", "south")
+        for person in (None, "p1", "p2")
+        for only in (None, ("Patient", "1"), ("Patient", "2"))
+        for patients in ((), ("1",), ("1", "2"))
+    ]
+    conditions: dict[Rules, object] = {}
+    for actor in actors:
+        assert conditions.setdefault(rules_of(actor), clause(actor)) == clause(actor)
 
 
 async def test_a_client_that_leaves_does_not_take_the_answer_from_another(

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from serai.fhir.stored import COLUMNS, Stored, stored
-from serai.fhir.visibility import clause, require
+from serai.fhir.visibility import Rules, clause, require, rules_of
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Gone, NotFound
@@ -27,8 +27,6 @@ SEVERAL = f"""SELECT {COLUMNS}, r.patients
     JOIN fhir_resource r ON r.type = wanted.type AND r.id = wanted.id
     WHERE {{visible}}"""  # noqa: S608
 
-# Everybody with the same rules: a system-wide actor, or the actors of one organisation.
-Rules = tuple[bool, str | None]
 Wanted = tuple[str, str]
 Seen = tuple[Stored, Sequence[str]]  # with the patients it is about
 Answer = asyncio.Future[Seen | None]
@@ -47,7 +45,7 @@ class Reads:
     async def read(self, type: str, id: str, *, actor: Actor) -> Stored:
         """As `reading.read`: NotFound when it is not there for this actor, Gone when deleted."""
         require(actor, "r", type)
-        rules = (actor.system_wide, actor.organisation)
+        rules = rules_of(actor)
         waiting = self._waiting[rules]
         answer = waiting.get((type, id))
         if answer is None:

@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from serai.kernel.errors import Invalid
+from serai.platform.auth.breached import is_common
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +39,8 @@ def require_strong(password: str, *, login: str) -> None:
         raise Invalid("account.password-too-long", maximum=LONGEST)
     if login in password.casefold() or len(set(password)) < 5:
         raise Invalid("account.password-too-simple")
+    if is_common(password):
+        raise Invalid("account.password-common")
 
 
 async def hashed(password: str) -> str:
@@ -45,10 +48,11 @@ async def hashed(password: str) -> str:
 
 
 async def matches(password: str, password_hash: str | None) -> bool:
-    """Whether the password is the right one; an unknown account (None) costs the same time."""
+    """Whether the password is the right one; an unknown account (None) and one without
+    a password (empty) cost the same time."""
     candidate = _as_hashed(password[: LONGEST + 1])
     right = await _in_thread(_verified, candidate, password_hash or _hash_of_nobody())
-    return right and password_hash is not None
+    return right and bool(password_hash)
 
 
 def outdated(password_hash: str) -> bool:

@@ -19,6 +19,10 @@ LONGEST = timedelta(days=366)
 TTL = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
+# What a token may do beside SMART scopes: keep its organisation's accounts of staff. No SMART
+# scope implies it, `system/*.cruds` neither, because who opens accounts gives rights away.
+STAFF_FEED = "staff-feed"
+
 # How long a revoked token may still work in another worker process.
 REMEMBERED_FOR = timedelta(seconds=5)
 MOST_REMEMBERED = 4096
@@ -60,6 +64,7 @@ async def issue_token(
     *,
     organisation: str | None = None,
     name: str = "",
+    staff_feed: bool = False,
     now: datetime | None = None,
 ) -> str:
     """A new secret, shown once. Without organisation the token is system-wide."""
@@ -67,8 +72,10 @@ async def issue_token(
         raise Invalid("token.ttl-out-of-range", days=LONGEST.days)
     if any(scope.level == "patient" for scope in scopes):
         raise Invalid("token.patient-scope-without-patient")
+    if staff_feed and organisation is None:
+        raise Invalid("token.feed-without-organisation")
     secret, now = new_secret(), now or utc_now()
-    texts = sorted(as_text(scopes))
+    texts = sorted(as_text(scopes)) + [STAFF_FEED] * staff_feed
     row = (new_id(), fingerprint(secret), name, texts, organisation, now, now + ttl)
     await tx.execute(ISSUE, row)
     return secret

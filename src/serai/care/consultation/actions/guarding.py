@@ -28,10 +28,13 @@ from serai.care.consultation.records import words
 from serai.fhir.store import Change, FhirStore
 from serai.kernel.actor import serai_itself
 from serai.kernel.errors import Conflict, Forbidden, Invalid
+from serai.platform.auth.factors import require_fresh
 from serai.platform.db import Connection
 
 Resource = dict[str, Any]
 CLOCKS_MAY_DIFFER = timedelta(minutes=10)
+# The patient's doctor must not be somebody at a screen that another left open.
+PROVED_AFRESH = frozenset({Act.START})
 ENDS_SHARING = frozenset({Act.DECLINE, Act.ACKNOWLEDGE, Act.CANCEL})
 
 
@@ -84,6 +87,8 @@ class Guard:
         act = act_between(before, after)
         if act is None:
             raise Conflict("consultation.illegal-move", current=before.state, wanted=after.state)
+        if act in PROVED_AFRESH:
+            require_fresh(change.actor, change.now)
         brought = Evidence(
             expert=after.expert,
             expert_name=after.expert_name,
