@@ -35,6 +35,7 @@ from serai.network.staff import pages as account_pages
 from serai.platform import health
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.settings import Settings
 from serai.web import apidocs
 from serai.web import application as web
@@ -129,6 +130,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     # Mounted applications see their own `app`; the state behind it is one.
     api_app.state = scim_app.state = app.state
     app.state.settings = settings
+    app.state.keys = Keyring.of(settings, database_url)
     app.state.fhir = fhir_store(settings)
     app.state.blobs = Blobs.at(settings)
     app.state.archive = Archive(app.state.fhir, app.state.blobs, Blobs.cold_at(settings))

@@ -9,6 +9,7 @@ from serai.kernel.actor import Actor
 from serai.kernel.errors import Unauthenticated
 from serai.platform.auth import passkeys, policy, recovery, totp
 from serai.platform.db import Connection
+from serai.platform.encryption.keyring import Keyring
 
 # How old a proof of identity may be before something that must not be done in another's name.
 FRESH = timedelta(minutes=15)
@@ -52,10 +53,10 @@ async def awaited(c: Connection, account_id: str) -> str | None:
 
 
 async def proved_by(
-    tx: Connection, account_id: str, code: str, *, key: bytes, now: datetime
+    tx: Connection, account_id: str, code: str, *, keys: Keyring, now: datetime
 ) -> str | None:
     """How the code proves the person: `totp`, `recovery`, or not at all."""
-    if await totp.matches(tx, account_id, code, key=key, now=now):
+    if await totp.matches(tx, account_id, code, keys=keys, now=now):
         return "totp"
     return "recovery" if await recovery.use(tx, account_id, code, now) else None
 
