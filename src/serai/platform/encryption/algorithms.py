@@ -54,20 +54,19 @@ class SM4GCM:
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """A cipher with what belongs to it: how keys are derived, how names are disguised."""
+    """A cipher with what belongs to it: the hash by which keys and names are derived."""
 
     name: str
     key_bytes: int
     sealer: Callable[[bytes], Sealer]
-    block: Callable[[bytes], algorithms.AES | algorithms.SM4]
     digest: Callable[[], hashes.HashAlgorithm]
 
 
 ALGORITHMS = {
     each.name: each
     for each in (
-        Algorithm("aes-256-gcm", 32, AESGCM, algorithms.AES, hashes.SHA256),
-        Algorithm("sm4-gcm", 16, SM4GCM, algorithms.SM4, hashes.SM3),
+        Algorithm("aes-256-gcm", 32, AESGCM, hashes.SHA256),
+        Algorithm("sm4-gcm", 16, SM4GCM, hashes.SM3),
     )
 }
 

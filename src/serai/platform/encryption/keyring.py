@@ -132,6 +132,19 @@ class Keyring:
                     self._look(tx)
             return self._opened(id)
 
+    async def known(self, purpose: str) -> Sequence[DataKey]:
+        """Every key of this purpose that this process knows of, the newest first."""
+        ids = self._ids(purpose)
+        if ids and all(id in self._open for id in ids):
+            return [self._open[id] for id in ids]
+        return await asyncio.to_thread(self.known_sync, purpose)
+
+    def known_sync(self, purpose: str) -> Sequence[DataKey]:
+        if not self._ids(purpose):
+            self.rows()
+        with self._loading:
+            return [self._opened(id) for id in self._ids(purpose)]
+
     def rows(self) -> Sequence[KeyRow]:
         """Every key there ever was."""
         with self._loading, self._transaction() as tx:
@@ -198,6 +211,11 @@ class Keyring:
             if (row.purpose, row.algorithm, row.replaced_at) == (purpose, algorithm, None):
                 return row
         return None
+
+    def _ids(self, purpose: str) -> list[str]:
+        """Of keys that can be opened, the newest first."""
+        rows = [row for row in list(self._rows.values()) if row.purpose == purpose and row.wrapped]
+        return [row.id for row in reversed(rows)]
 
     def _made(self, tx: psycopg.Connection, purpose: str, algorithm: str) -> DataKey:
         self._add(tx, purpose, algorithm)
