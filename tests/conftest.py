@@ -60,4 +60,4 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def keys(database_url: str, tmp_path: Path) -> Keyring:
     """The keys of this test's database, under a master key of its own."""
-    return Keyring.of(Settings(home=tmp_path), database_url)
+    return Keyring.of(Settings(home=tmp_path, database_url=database_url))

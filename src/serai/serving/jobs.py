@@ -22,9 +22,13 @@ from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
 from serai.imaging import light, uploads
 from serai.imaging.ups import forgetting as workitems
-from serai.platform import queue
+from serai.kernel.actor import serai_itself
+from serai.kernel.clock import utc_now
+from serai.platform import jobs, queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
+from serai.platform.encryption import renewing
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.queue import Runner
 from serai.platform.running import Running, Work, stopped_within
 from serai.platform.settings import Settings
@@ -70,12 +74,28 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         "export": partial(
             exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
         ),
-        "deidentify": partial(_deidentify, store=store, blobs=blobs),
+        "deidentify": partial(_deidentify, store=store, blobs=blobs, keys=Keyring.of(settings)),
+        renewing.KIND: partial(_renew_keys, settings, hot=blobs),
         "analysis": partial(_analyse, settings, store=store, blobs=blobs),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
         **{kind: partial(_keep, settings, kind, hot=blobs) for kind in ("scrub", "tier", "recall")},
     }
+
+
+async def _renew_keys(settings: Settings, running: Running, *, hot: Blobs) -> timedelta | None:
+    stores = [hot, *([cold] if (cold := Blobs.cold_at(settings)) else [])]
+    return await renewing.renew(running, keys=Keyring.of(settings), stores=stores)
+
+
+async def _ask_for_renewing(
+    settings: Settings, blobs: Blobs, db: Database, _store: FhirStore, stop: asyncio.Event
+) -> None:
+    """What lies under older keys, or plain where it should not, is encrypted in the background."""
+    if await renewing.is_due(Keyring.of(settings), [blobs]):
+        async with db.transaction() as tx:
+            await jobs.join(tx, renewing.KIND, {}, actor=serai_itself, now=utc_now())
+    await stop.wait()
 
 
 async def _deidentify(running: Running, **given: Any) -> timedelta | None:
@@ -166,6 +186,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             partial(uploads.sweep_until, settings.home),
             partial(light.make_until, blobs),
             partial(_watch_series, settings),
+            partial(_ask_for_renewing, settings, blobs),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

@@ -49,7 +49,7 @@ def vault(folder: Path) -> Path:
 
 def ring(settings: Settings, url: str) -> Keyring:
     """Another process's, for all that it knows."""
-    return Keyring.of(settings, url)
+    return Keyring.of(settings.model_copy(update={"database_url": url}))
 
 
 @pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
@@ -123,7 +123,7 @@ async def test_a_new_key_reaches_other_processes_and_the_old_still_reads(
 
 async def test_another_cipher_takes_over_with_the_next_rotation(keys: Keyring) -> None:
     old = await sealed(keys, SEED, HERS)
-    assert keys.rotate(["accounts"], algorithm="sm4-gcm") == ["accounts"]
+    assert keys.rotate({"accounts": "sm4-gcm"}) == ["accounts"]
     assert (await keys.current("accounts", "sm4-gcm")).algorithm.name == "sm4-gcm"
     assert await opened(keys, old, HERS) == SEED
 
@@ -211,7 +211,7 @@ def test_another_process_opens_what_this_one_sealed(
     program = (
         "import asyncio, sys; from pathlib import Path\n"
         "from tests.platform.encryption.test_keys import HERS, Keyring, Settings, opened\n"
-        "keys = Keyring.of(Settings(home=Path(sys.argv[1])), sys.argv[2])\n"
+        "keys = Keyring.of(Settings(home=Path(sys.argv[1]), database_url=sys.argv[2]))\n"
         "print(asyncio.run(opened(keys, bytes.fromhex(sys.argv[3]), HERS)).decode())"
     )
     done = subprocess.run(

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,11 +92,10 @@ class Keyring:
         self._looked_at = float("-inf")
 
     @classmethod
-    def of(cls, settings: Settings, database_url: str | None = None) -> Keyring:
-        known = database_url or settings.database_url
+    def of(cls, settings: Settings) -> Keyring:
         return cls(
             Masters.of(settings),
-            lambda: known or Cluster(settings.home).url,
+            lambda: settings.database_url or Cluster(settings.home).url,
             settings.key_algorithm,
         )
 
@@ -151,25 +150,19 @@ class Keyring:
             self._look(tx)
             return list(self._rows.values())
 
-    def rotate(self, purposes: Sequence[str] = (), *, algorithm: str | None = None) -> list[str]:
-        """New keys from now on, for these purposes or all that have one; the purposes. What
-        was sealed before stays readable."""
+    def rotate(self, wanted: Mapping[str, str] | None = None) -> list[str]:
+        """New keys from now on: the cipher by purpose, or for every purpose the one it has; the
+        purposes. What was sealed before stays readable."""
         with self._loading, self._transaction() as tx:
             tx.execute(ONE_AT_A_TIME)
             self._look(tx)
-            rotated = list(purposes) or sorted({row.purpose for row in self._rows.values()})
-            in_use = {
-                (row.purpose, row.algorithm)
-                for row in self._rows.values()
-                if row.replaced_at is None
-            }
-            for purpose in rotated:
+            current = [row for row in self._rows.values() if row.replaced_at is None]
+            new = wanted or {row.purpose: row.algorithm for row in current}
+            for purpose, algorithm in new.items():
                 tx.execute(REPLACE, (purpose,))
-                had = [each for of, each in sorted(in_use) if of == purpose]
-                for each in [algorithm] if algorithm else had or [self.algorithm]:
-                    self._add(tx, purpose, each)
+                self._add(tx, purpose, algorithm)
             self._look(tx)
-        return rotated
+        return sorted(new)
 
     def wrap_anew(self) -> int:
         """Every data key under the master key of now, all or none; how many."""

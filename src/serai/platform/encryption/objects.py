@@ -8,7 +8,6 @@ picture is. Everything else is as for plain objects, the log that makes small on
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
@@ -16,14 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import obstore
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from serai.kernel.errors import NotFound
 from serai.platform.blobs import Blobs, Digest, storage_errors
 from serai.platform.encryption import chunks
-from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, Damaged, Opened, Writing
+from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, Damaged, Opened
 from serai.platform.encryption.keyring import DataKey, Keyring
+from serai.platform.encryption.spooling import Lock, SealedFiles, Spool
 from serai.platform.settings import Settings
 
 FOLDER = "sealed"
@@ -39,30 +38,6 @@ T = TypeVar("T")
 def opened(settings: Settings, home: Path, address: str | None) -> EncryptedBlobs:
     algorithm = None if settings.blob_encryption == "off" else settings.blob_encryption
     return EncryptedBlobs(home, address, keys=Keyring.of(settings), algorithm=algorithm)
-
-
-class SealedFiles(Blobs):
-    """The sealed forms by their names, kept as any objects are."""
-
-    def keep(self, path: Path, name: str) -> None:
-        """A synced file; it moves. What is there already is as good."""
-        with storage_errors():
-            if self._has(Digest(name), path.stat().st_size):
-                path.unlink()
-            else:
-                self._keep_file(path, Digest(name))
-
-    def replace(self, path: Path, name: str) -> None:
-        """A synced file in the place of what is there."""
-        with storage_errors():
-            if self.is_local:
-                self._keep_file(path, Digest(name))
-            else:
-                obstore.put(self._store, f"{name[:2]}/{name[2:4]}/{name}", path)
-
-    def holds(self, name: str, size: int) -> bool:
-        with storage_errors():
-            return self._has(Digest(name), size)
 
 
 class EncryptedBlobs(Blobs):
@@ -207,7 +182,7 @@ class EncryptedBlobs(Blobs):
         async def sealed() -> tuple[bytes, AsyncIterator[bytes]]:
             for name in await self.names(digest):
                 if await self.sealed.has(name):
-                    return await _begun(self._opened_stream(name, digest))
+                    return await _begun(self.opened_stream(name, digest))
             raise NotFound("blob.missing")
 
         async def plain() -> tuple[bytes, AsyncIterator[bytes]]:
@@ -232,7 +207,8 @@ class EncryptedBlobs(Blobs):
         with await asyncio.to_thread(self.alone, digest):
             await self.plain.delete(digest)
             for name in await asyncio.to_thread(self._all_names, digest):
-                await self.sealed.delete(name)
+                if await self.sealed.has(name):
+                    await self.sealed.delete(name)
 
     # Keys and names
 
@@ -301,7 +277,12 @@ class EncryptedBlobs(Blobs):
             return await asyncio.to_thread(found.part, content, start, length)
         return found.part(content, start, length)
 
-    async def _opened_stream(self, name: str, digest: str) -> AsyncIterator[bytes]:
+    async def verify(self, name: str, digest: str) -> None:
+        """Damaged unless all of it opens."""
+        async for _ in self.opened_stream(name, digest):
+            pass
+
+    async def opened_stream(self, name: str, digest: str) -> AsyncIterator[bytes]:
         found: Opened | None = None
         waiting, first = bytearray(), 0
         async for part in self.sealed.stream(name):
@@ -331,7 +312,7 @@ class EncryptedBlobs(Blobs):
         """Seal a stream into a synced file, in flat memory; nothing plain touches the disk."""
         key = await self.keys.current(OBJECTS, self.algorithm)
         with storage_errors(), await asyncio.to_thread(path.open, "xb") as file:
-            spool = _Spool(file.fileno(), key)
+            spool = Spool(file.fileno(), key)
             async for part in data:
                 if spool.takes(part):
                     await asyncio.to_thread(spool.write)
@@ -339,7 +320,7 @@ class EncryptedBlobs(Blobs):
 
     def _seal_file(self, descriptor: int, path: Path, digest: str) -> None:
         with path.open("xb") as file:
-            spool = _Spool(file.fileno(), self.key())
+            spool = Spool(file.fileno(), self.key())
             while part := os.read(descriptor, CHUNK * 16):
                 if spool.takes(part):
                     spool.write()
@@ -360,62 +341,6 @@ class EncryptedBlobs(Blobs):
         except Damaged:
             return False
         return name in self._names(found.digest) or name in self._all_names(found.digest)
-
-
-class _Spool:
-    """Plain parts in, a sealed file out; the header is written when all is known."""
-
-    def __init__(self, descriptor: int, key: DataKey) -> None:
-        self._descriptor = descriptor
-        self._writing = Writing(key)
-        self._summed = hashlib.sha256()
-        self._waiting = bytearray()
-        self._length, self._at = 0, HEADER
-
-    def takes(self, part: bytes) -> bool:
-        """Whether there is now enough to `write`."""
-        self._waiting += part
-        return len(self._waiting) > CHUNK * 16
-
-    def write(self) -> None:
-        """All chunks but the last, which may be the object's last."""
-        whole = max(0, len(self._waiting) - 1) // CHUNK * CHUNK
-        self._write([self._waiting[at : at + CHUNK] for at in range(0, whole, CHUNK)])
-        del self._waiting[:whole]
-
-    def finish(self) -> str:
-        """The digest; the file is synced."""
-        self.write()
-        if self._waiting:
-            self._write([self._waiting], last=True)
-        digest = self._summed.hexdigest()
-        os.pwrite(self._descriptor, self._writing.header(digest, self._length), 0)
-        os.fsync(self._descriptor)
-        return digest
-
-    def _write(self, plain: Sequence[bytes | bytearray], *, last: bool = False) -> None:
-        for each in plain:
-            self._summed.update(each)
-            self._length += len(each)
-            form = memoryview(self._writing.chunk(each, last=last))
-            while form:
-                written = os.pwrite(self._descriptor, form, self._at)
-                self._at += written
-                form = form[written:]
-
-
-class Lock:
-    """Held by one process's one thread; taken when made."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
 
 
 async def _begun(stream: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:

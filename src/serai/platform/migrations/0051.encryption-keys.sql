@@ -1,5 +1,5 @@
 -- Data keys, wrapped by a master key that is not in the database.
--- depends: 0001.fhir-store
+-- depends: 0034.deidentification 0045.identity
 
 CREATE TABLE encryption_key (
     id         text COLLATE "C" PRIMARY KEY,
@@ -17,3 +17,14 @@ CREATE TABLE encryption_key (
 );
 CREATE UNIQUE INDEX encryption_key_current ON encryption_key (purpose, algorithm)
     WHERE replaced_at IS NULL;
+
+-- A column whose secrets earlier versions did not seal by such a key: the next start does. Whoever
+-- adds a column of sealed secrets to a table that has rows names it here in the same migration.
+CREATE TABLE encryption_due (
+    table_name text PRIMARY KEY
+);
+INSERT INTO encryption_due SELECT 'account_totp' WHERE EXISTS (SELECT FROM account_totp);
+INSERT INTO encryption_due
+    SELECT 'deidentify_secret_key' WHERE EXISTS (SELECT FROM deidentify_secret_key);
+INSERT INTO encryption_due
+    SELECT 'Subscription' WHERE EXISTS (SELECT FROM fhir_resource WHERE type = 'Subscription');
