@@ -51,12 +51,13 @@ SENTENCES = {
     "keys.master-missing": "a key is wrapped by a master key that is not here. Bring back "
     "SERAI_MASTER_KEY_FILE, SERAI_MASTER_KEY or SERAI_KEY_COMMAND as it was.",
     "keys.master-unreadable": "the master keys cannot be read: one a line, as algorithm:hex.",
-    "keys.still-needed": "key {key} is unknown, in use, or not known to be needed by nothing; "
+    "keys.no-such-signature": "signatures by {algorithm} are not to be had here; SM2 takes the "
+    "program openssl, 3.0 or newer.",
+    "keys.still-needed": "key {id} is unknown, in use, or not known to be needed by nothing; "
     "see `serai keys list`.",
     "keys.unknown": "something is sealed with a key that is not in the table of keys, or was "
     "destroyed.",
     "keys.unknown-algorithm": "{algorithm} is not a cipher; there are aes-256-gcm and sm4-gcm.",
-    "keys.unknown-purpose": "{purpose} is not what keys are for; there are {known}.",
     "keys.wrapped-damaged": "a wrapped key does not open: it was changed.",
     "demo.not-loaded": "the demonstration could not be loaded.",
     "demo.database-in-use": "this database holds patients already, and fictional ones have no "

@@ -68,6 +68,7 @@ def _by_identity_key(keys: Keyring, box: bytes, account: str) -> bytes:
 COLUMNS = (
     Column("accounts", "account_totp", "sealed", "account", earlier=_by_identity_key),
     Column("deidentification", "deidentify_secret_key", "key", "project"),
+    Column("signatures", "signing_key", "private", "id"),
 )
 
 

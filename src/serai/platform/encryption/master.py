@@ -161,12 +161,21 @@ class Masters:
         return key
 
     def drop_from_file(self, needed: set[bytes]) -> int:
-        """Forget old keys of the file that nothing was wrapped by; how many."""
-        first, *older = self._held()
-        kept = [key for key in older if key.fingerprint in needed]
-        if len(kept) < len(older):
-            write_keys(self.file, [first, *kept])
-        return len(older) - len(kept)
+        """Forget keys of the file that wrap nothing, save the one that wraps now; how many."""
+        if not self.file.exists():
+            return 0
+        found = self._in_file()
+        elsewhere = self._command or self._keys
+        kept = [
+            key
+            for place, key in enumerate(found)
+            if key.fingerprint in needed or not (place or elsewhere)
+        ]
+        if not kept:
+            self.file.unlink()
+        elif len(kept) < len(found):
+            write_keys(self.file, kept)
+        return len(found) - len(kept)
 
     def _held(self) -> Sequence[MasterKey]:
         """From the environment where it has any, else from the file, made on first need."""
