@@ -60,13 +60,15 @@ class Algorithm:
     key_bytes: int
     sealer: Callable[[bytes], Sealer]
     digest: Callable[[], hashes.HashAlgorithm]
+    # What takes longer than so many bytes is not done on an event loop.
+    at_once: int
 
 
 ALGORITHMS = {
     each.name: each
     for each in (
-        Algorithm("aes-256-gcm", 32, AESGCM, hashes.SHA256),
-        Algorithm("sm4-gcm", 16, SM4GCM, hashes.SM3),
+        Algorithm("aes-256-gcm", 32, AESGCM, hashes.SHA256, 512 * 1024),
+        Algorithm("sm4-gcm", 16, SM4GCM, hashes.SM3, 16 * 1024),
     )
 }
 

@@ -76,6 +76,7 @@ class Opened:
     digest: str
     length: int
     sealer: Sealer
+    at_once: int
 
     def span(self, start: int, length: int | None) -> tuple[int, int]:
         """The first and the end of the chunks that have these bytes."""
@@ -130,7 +131,7 @@ def opened(key: DataKey, header: bytes, digest: str | None = None) -> Opened:
     summed, length = SAYS.unpack(says)
     if digest is not None and summed.hex() != digest:
         raise Damaged
-    return Opened(summed.hex(), length, sealer)
+    return Opened(summed.hex(), length, sealer, key.algorithm.at_once)
 
 
 def sealed(key: DataKey, digest: str, content: bytes) -> bytes:

@@ -8,6 +8,7 @@ picture is. Everything else is as for plain objects, the log that makes small on
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from serai.kernel.errors import NotFound
+from serai.kernel.errors import NotFound, Unavailable
 from serai.platform.blobs import Blobs, Digest, storage_errors
 from serai.platform.encryption import chunks
 from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, Damaged, Opened
@@ -27,8 +28,6 @@ from serai.platform.settings import Settings
 
 FOLDER = "sealed"
 OBJECTS, NAMES = "objects", "object names"
-# What takes longer than this many bytes is opened and sealed by another thread.
-AT_ONCE = 512 * 1024
 # An object sealed anew while it is read looks damaged to who has the old header.
 TRIES = 3
 
@@ -273,7 +272,7 @@ class EncryptedBlobs(Blobs):
             if not end:
                 return b""
             content = await self.sealed.get_range(name, *found.place(first, end))
-        if len(content) > AT_ONCE:
+        if len(content) > found.at_once:
             return await asyncio.to_thread(found.part, content, start, length)
         return found.part(content, start, length)
 
@@ -332,15 +331,18 @@ class EncryptedBlobs(Blobs):
         return Lock(self._locks / digest[:2])
 
     def _is_whole_form(self, name: str, form: bytes) -> bool:
+        """The log asks; that keys are not to be had just now is for it like a disk that fails."""
         try:
             found = chunks.opened(self.keys.by_id_sync(chunks.key_of(form[:HEADER])), form[:HEADER])
             if len(form) != chunks.size_of(found.length):
                 return False
             for _ in found.chunks(0, memoryview(form)[HEADER:]):
                 pass
+            return name in self._names(found.digest) or name in self._all_names(found.digest)
         except Damaged:
             return False
-        return name in self._names(found.digest) or name in self._all_names(found.digest)
+        except Unavailable as error:
+            raise OSError(errno.EIO, error.key) from error
 
 
 async def _begun(stream: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
