@@ -48,7 +48,7 @@ def fhir_store(settings: Settings) -> FhirStore:
     consultation.register_guards(store)
     keep_terminology(store)
     store.expand = expand
-    register_subscriptions(store, hosts=settings.subscription_hosts)
+    register_subscriptions(store, hosts=settings.subscription_hosts, keys=Keyring.of(settings))
     follow_studies(store)
     return store
 

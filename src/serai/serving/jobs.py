@@ -17,7 +17,7 @@ from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.bulk.inputs import Hosts
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import OFTEN_S
-from serai.fhir.subscriptions import delivering, forgetting
+from serai.fhir.subscriptions import delivering, forgetting, sealing
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
 from serai.imaging import light, uploads
@@ -28,6 +28,7 @@ from serai.platform import jobs, queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.encryption import renewing
+from serai.platform.encryption.columns import SEALERS
 from serai.platform.encryption.keyring import Keyring
 from serai.platform.queue import Runner
 from serai.platform.running import Running, Work, stopped_within
@@ -85,7 +86,8 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
 
 async def _renew_keys(settings: Settings, running: Running, *, hot: Blobs) -> timedelta | None:
     stores = [hot, *([cold] if (cold := Blobs.cold_at(settings)) else [])]
-    return await renewing.renew(running, keys=Keyring.of(settings), stores=stores)
+    sealers = (*SEALERS.values(), sealing.seal_anew)
+    return await renewing.renew(running, keys=Keyring.of(settings), stores=stores, sealers=sealers)
 
 
 async def _ask_for_renewing(

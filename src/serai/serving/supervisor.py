@@ -79,15 +79,17 @@ def _renew(settings: Settings, address: str) -> None:
 
 def _seal_secrets(settings: Settings) -> None:
     """Those that an earlier version kept in the clear."""
+    from serai.fhir.subscriptions import sealing  # noqa: PLC0415
     from serai.platform.db import Database  # noqa: PLC0415
-    from serai.platform.encryption.columns import seal_what_is_plain  # noqa: PLC0415
+    from serai.platform.encryption.columns import SEALERS, seal_what_is_plain  # noqa: PLC0415
     from serai.platform.encryption.keyring import Keyring  # noqa: PLC0415
 
     async def run() -> None:
         assert settings.database_url
         db = await Database.open(settings.database_url, max_size=1)
         try:
-            await seal_what_is_plain(db, Keyring.of(settings))
+            sealers = {**SEALERS, "Subscription": sealing.seal_anew}
+            await seal_what_is_plain(db, Keyring.of(settings), sealers)
         finally:
             await db.close()
 

@@ -6,8 +6,9 @@ start; what an older key sealed, by the job after a rotation (`renewing`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import LiteralString
 
 from cryptography.exceptions import InvalidTag
@@ -81,7 +82,7 @@ class Step:
     stuck: frozenset[str]
 
 
-async def seal_anew(tx: Connection, keys: Keyring, column: Column, after: str) -> Step:
+async def seal_anew(tx: Connection, keys: Keyring, after: str, *, column: Column) -> Step:
     """The next rows behind `after`, under the key of now."""
     key = await keys.current(column.purpose)
     head = sealing.MARK + bytes.fromhex(key.id)
@@ -105,15 +106,25 @@ async def _read(keys: Keyring, content: bytes, place: Place, earlier: Reader | N
     return earlier(keys, content, place.row) if earlier else content
 
 
-async def seal_what_is_plain(db: Database, keys: Keyring) -> None:
+# The next of some secrets behind a place, under the key of now.
+Sealer = Callable[[Connection, Keyring, str], Awaitable[Step]]
+
+SEALERS: Mapping[str, Sealer] = {
+    column.table: partial(seal_anew, column=column) for column in COLUMNS
+}
+
+
+async def seal_what_is_plain(
+    db: Database, keys: Keyring, sealers: Mapping[str, Sealer] = SEALERS
+) -> None:
     """Of versions that did not seal it, at the start; in small steps, each for good."""
-    for column in COLUMNS:
+    for name, seal in sealers.items():
         async with db.connection() as connection:
-            due = await (await connection.execute(DUE, (column.table,))).fetchone()
+            due = await (await connection.execute(DUE, (name,))).fetchone()
         step = Step("", 1 if due else 0, frozenset())
         while step.found:
             async with db.transaction() as tx:
-                step = await seal_anew(tx, keys, column, step.after)
+                step = await seal(tx, keys, step.after)
         if due:
             async with db.transaction() as tx:
-                await tx.execute(DONE, (column.table,))
+                await tx.execute(DONE, (name,))

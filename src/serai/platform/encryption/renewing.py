@@ -18,9 +18,9 @@ from typing import Any
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import NotFound, Unavailable
 from serai.platform.blobs import Blobs
-from serai.platform.encryption import chunks, columns
+from serai.platform.encryption import chunks
 from serai.platform.encryption.chunks import Damaged
-from serai.platform.encryption.columns import COLUMNS
+from serai.platform.encryption.columns import SEALERS, Sealer
 from serai.platform.encryption.keyring import LOOK_EVERY_S, Keyring
 from serai.platform.encryption.objects import NAMES, OBJECTS, EncryptedBlobs
 from serai.platform.running import Running
@@ -38,18 +38,23 @@ log = logging.getLogger(__name__)
 
 
 async def renew(
-    running: Running, *, keys: Keyring, stores: Sequence[Blobs], settled_s: float = SETTLED_S
+    running: Running,
+    *,
+    keys: Keyring,
+    stores: Sequence[Blobs],
+    sealers: Sequence[Sealer] = tuple(SEALERS.values()),
+    settled_s: float = SETTLED_S,
 ) -> timedelta | None:
     """From the checkpoint to the end."""
     encrypted = [store for store in stores if isinstance(store, EncryptedBlobs) and store.algorithm]
     if not running.job.state:
         replaced = await _settled(running, keys, settled_s)
-        state = {"replaced": replaced, "column": 0, "after": "", "shard": 0, "stuck": []}
+        state = {"replaced": replaced, "sealer": 0, "after": "", "shard": 0, "stuck": []}
         async with running.db.transaction() as tx:
-            await running.move(tx, state, done=0, total=len(COLUMNS) + SHARDS * len(encrypted))
-    while running.job.state["column"] < len(COLUMNS):
+            await running.move(tx, state, done=0, total=len(sealers) + SHARDS * len(encrypted))
+    while running.job.state["sealer"] < len(sealers):
         running.go_on()
-        await _seal(running, keys)
+        await _seal(running, keys, sealers)
     while running.job.state["shard"] < SHARDS * len(encrypted):
         running.go_on()
         await _encrypt(running, encrypted)
@@ -70,16 +75,15 @@ async def _settled(running: Running, keys: Keyring, settled_s: float) -> list[st
         await asyncio.sleep(min(1.0, settled_s - age))
 
 
-async def _seal(running: Running, keys: Keyring) -> None:
+async def _seal(running: Running, keys: Keyring, sealers: Sequence[Sealer]) -> None:
     state: dict[str, Any] = running.job.state
     async with running.db.transaction() as tx:
-        column = COLUMNS[state["column"]]
-        step = await columns.seal_anew(tx, keys, column, state["after"])
+        step = await sealers[state["sealer"]](tx, keys, state["after"])
         stuck = sorted({*state["stuck"], *step.stuck})
         if step.found:
             state = {**state, "after": step.after, "stuck": stuck}
         else:
-            state = {**state, "column": state["column"] + 1, "after": "", "stuck": stuck}
+            state = {**state, "sealer": state["sealer"] + 1, "after": "", "stuck": stuck}
         await running.move(tx, state, done=running.job.done + (not step.found))
 
 
