@@ -177,6 +177,9 @@ async def _renewed(blobs: EncryptedBlobs, name: str, head: bytes, path: Path) ->
     wanted = await asyncio.to_thread(blobs.name_of, found.digest)
     if (chunks.key_of(head), name) == (key.id, wanted):
         return
+    if name not in await blobs.names(found.digest):
+        # Another object's, in its place.
+        raise Damaged
     if await blobs.spooled(blobs.opened_stream(name, found.digest), path) != found.digest:
         raise Damaged
     await asyncio.sleep(found.length / BYTES_A_SECOND)
