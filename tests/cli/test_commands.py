@@ -200,7 +200,8 @@ def test_keys_are_listed_rotated_wrapped_anew_and_kept_while_needed(place: Place
     assert "replaced" in after
     master = after.splitlines()[0].removeprefix("master  ")
     assert master != listed[0].removeprefix("master  ")
-    assert after.count(f"wrapped by {master}") == len(after.splitlines()) - 1
+    assert after.count(f"wrapped by {master}") == len(after.splitlines()) - 2
+    assert after.splitlines()[-1].endswith("under the keys of now: waiting, 0")
     assert len((place.home / "master.key").read_text().splitlines()) == 2
     assert "1 old master keys dropped" in place.serai("keys", "rewrap").stdout
     assert len((place.home / "master.key").read_text().splitlines()) == 1

@@ -22,6 +22,9 @@ from serai.platform.encryption.objects import NAMES, OBJECTS
 from serai.platform.encryption.renewing import KIND
 from serai.platform.settings import Settings
 
+LAST = """SELECT id, status, done, total FROM fhir_job WHERE kind = %s
+    ORDER BY asked_at DESC LIMIT 1"""
+
 command = typer.Typer(no_args_is_help=True)
 
 
@@ -34,14 +37,20 @@ def keys() -> None:
 def list_() -> None:
     """Every key: what it is for, its cipher, since when, and whether something still needs it."""
 
-    async def act(_db: Database, keys: Keyring, _settings: Settings) -> str:
+    async def act(db: Database, keys: Keyring, _settings: Settings) -> str:
         rows = await asyncio.to_thread(keys.rows)
+        async with db.connection() as connection:
+            job = await (await connection.execute(LAST, (KIND,))).fetchone()
         lines = [f"master  {keys.masters.current().name}"]
         lines += [
             f"{row.id}  {row.purpose:<16}  {row.algorithm:<11}  {row.made_at:%Y-%m-%d}  "
             f"{_state(row)}, wrapped by {row.master}"
             for row in rows
         ]
+        if job:
+            id, status, done, total = job
+            lines.append(f"job {id} brings everything under the keys of now: {status}, {done}")
+            lines[-1] += f" of {total}" if total else ""
         return "\n".join(lines)
 
     _do(act)

@@ -26,7 +26,7 @@ from serai.platform.postgres import Cluster
 from serai.platform.settings import Settings
 
 ID_BYTES = 8
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
 
 ALL = """SELECT id, purpose, algorithm, master, wrapped, made_at, replaced_at, retired_at
     FROM encryption_key ORDER BY purpose, made_at, id"""
