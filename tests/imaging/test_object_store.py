@@ -144,10 +144,18 @@ def test_a_store_that_is_gone_is_said_to_be_gone_and_nothing_acknowledged_is_los
     assert [got(client, each).content for each in refused] == list(refused)
 
 
+@pytest.mark.parametrize("encryption", ["off", "aes-256-gcm"])
 async def test_a_study_goes_to_an_object_store_and_comes_back_bit_identical(
-    store: ObjectStore, db: Database, tmp_path: Path
+    encryption: str, store: ObjectStore, db: Database, database_url: str, tmp_path: Path
 ) -> None:
-    hot, cold = Blobs(tmp_path), Blobs(tmp_path, store.bucket())
+    settings = Settings(
+        home=tmp_path,
+        blobs_cold=store.bucket(),
+        blob_encryption=encryption,
+        database_url=database_url,
+    )
+    hot, cold = Blobs.at(settings), Blobs.cold_at(settings)
+    assert cold
     same = {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}
     contents = [a_picture(**same), a_picture(**same, PixelData=LARGE)]
     intake = Archive(FhirStore(), hot, cold).intake(db, serai_itself)

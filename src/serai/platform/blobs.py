@@ -54,6 +54,13 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 
 
+class Damaged(Unavailable):
+    """What is stored is not what was put: changed, cut off, or another object."""
+
+    def __init__(self) -> None:
+        super().__init__("blob.damaged")
+
+
 class Blobs:
     """One instance per process, usable from any thread and event loop."""
 

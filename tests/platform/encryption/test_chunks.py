@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serai.platform.blobs import Damaged
 from serai.platform.encryption import chunks
 from serai.platform.encryption.algorithms import ALGORITHMS
-from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, Damaged, opened
+from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, opened
 from serai.platform.encryption.keyring import DataKey
 
 KEYS = {

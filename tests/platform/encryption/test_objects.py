@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from serai.kernel.errors import NotFound
-from serai.platform.blobs import Blobs
-from serai.platform.encryption.chunks import CHUNK, Damaged
+from serai.platform.blobs import Blobs, Damaged
+from serai.platform.encryption.chunks import CHUNK
 from serai.platform.encryption.objects import EncryptedBlobs
 from serai.platform.settings import Settings
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from serai.kernel.errors import Unavailable
+from serai.platform.blobs import Damaged
 from serai.platform.encryption.algorithms import TAG_BYTES, Bytes, Sealer
 from serai.platform.encryption.keyring import ID_BYTES, DataKey
 
@@ -32,13 +32,6 @@ HEADER = OPEN_PART + SAYS.size + TAG_BYTES
 
 NONCE = struct.Struct(">QI")
 MIDDLE, LAST, HEAD = 0, 1, 2
-
-
-class Damaged(Unavailable):
-    """What is stored is not what was put: changed, cut off, or another object."""
-
-    def __init__(self) -> None:
-        super().__init__("blob.damaged")
 
 
 def count_of(length: int) -> int:

@@ -19,9 +19,9 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from serai.kernel.errors import NotFound, Unavailable
-from serai.platform.blobs import Blobs, Digest, storage_errors
+from serai.platform.blobs import Blobs, Damaged, Digest, storage_errors
 from serai.platform.encryption import chunks
-from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, Damaged, Opened
+from serai.platform.encryption.chunks import CHUNK, HEADER, STEP, Opened
 from serai.platform.encryption.keyring import DataKey, Keyring
 from serai.platform.encryption.spooling import Lock, SealedFiles, Spool
 from serai.platform.settings import Settings

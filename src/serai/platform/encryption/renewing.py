@@ -17,9 +17,8 @@ from typing import Any
 
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import NotFound, Unavailable
-from serai.platform.blobs import Blobs
+from serai.platform.blobs import Blobs, Damaged
 from serai.platform.encryption import chunks
-from serai.platform.encryption.chunks import Damaged
 from serai.platform.encryption.columns import SEALERS, Sealer
 from serai.platform.encryption.keyring import LOOK_EVERY_S, Keyring
 from serai.platform.encryption.objects import NAMES, OBJECTS, EncryptedBlobs
