@@ -13,8 +13,9 @@ from pathlib import Path
 
 # What is in the page cache and no larger is read without a thread.
 READ_AT_ONCE = 4 << 20
-# Larger objects are synced before they have their name.
-SUMMED_UP_TO = 8 << 20
+# Larger objects are synced before they have their name. What the log takes is not, and encrypted it
+# is a little larger.
+SUMMED_UP_TO = (8 << 20) + (64 << 10)
 
 
 def place(digest: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from serai.kernel.errors import NotFound
+from serai.platform.blob_log import LOGGED_UP_TO
 from serai.platform.blobs import Blobs, Damaged
 from serai.platform.encryption.chunks import CHUNK
 from serai.platform.encryption.objects import EncryptedBlobs
@@ -166,6 +167,20 @@ async def test_a_damaged_or_exchanged_file_is_not_given_out(
     assert await blobs.put(PICTURE) == one
     assert await blobs.get(one) == PICTURE
     assert await blobs.get(other) == PICTURE[::-1]
+
+
+async def test_the_largest_object_of_the_log_is_looked_at_when_it_is_put_again(
+    blobs: EncryptedBlobs, tmp_path: Path
+) -> None:
+    content = os.urandom(LOGGED_UP_TO)
+    digest = hashlib.sha256(content).hexdigest()
+    await asyncio.to_thread(blobs.keep_logged, (digest, content))
+    await asyncio.to_thread(blobs.close)
+    (path,) = objects(tmp_path)
+    # As a crash leaves a file whose pages never came to the disk.
+    path.write_bytes(bytes(path.stat().st_size))
+    assert await blobs.put(content) == digest
+    assert await blobs.get(digest) == content
 
 
 async def test_a_new_key_is_used_by_what_comes_then_and_both_are_read(

@@ -68,7 +68,8 @@ class EncryptedBlobs(Blobs):
         path = self.sealed.unfinished_file()
         try:
             digest = await self.spooled(data, path)
-            await asyncio.to_thread(self.sealed.keep, path, self.name_of(digest))
+            name = await asyncio.to_thread(self.name_of, digest)
+            await asyncio.to_thread(self.sealed.keep, path, name)
         finally:
             path.unlink(missing_ok=True)
         return digest
