@@ -86,16 +86,21 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
 
 
 async def _renew_keys(settings: Settings, running: Running, *, hot: Blobs) -> timedelta | None:
-    stores = [hot, *([cold] if (cold := Blobs.cold_at(settings)) else [])]
     sealers = (*SEALERS.values(), sealing.seal_anew)
+    stores = _stores(settings, hot)
     return await renewing.renew(running, keys=Keyring.of(settings), stores=stores, sealers=sealers)
 
 
+def _stores(settings: Settings, hot: Blobs) -> list[Blobs]:
+    cold = Blobs.cold_at(settings)
+    return [hot, cold] if cold else [hot]
+
+
 async def _ask_for_renewing(
-    settings: Settings, blobs: Blobs, db: Database, _store: FhirStore, stop: asyncio.Event
+    settings: Settings, hot: Blobs, db: Database, _store: FhirStore, stop: asyncio.Event
 ) -> None:
     """What lies under older keys, or plain where it should not, is encrypted in the background."""
-    if await renewing.is_due(Keyring.of(settings), [blobs]):
+    if await renewing.is_due(Keyring.of(settings), _stores(settings, hot)):
         async with db.transaction() as tx:
             await jobs.join(tx, renewing.KIND, {}, actor=serai_itself, now=utc_now())
     await stop.wait()

@@ -179,6 +179,7 @@ def _run(arguments: tuple[str, ...], given: bytes = b"") -> subprocess.Completed
         input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", os.defpath)},
         pass_fds=handed,
         timeout=WITHIN_S,
         check=False,
