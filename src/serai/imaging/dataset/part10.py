@@ -37,6 +37,9 @@ IMPLEMENTATION_CLASS_UID = "2.25.196417539271840277912316046018203754021"
 IMPLEMENTATION_VERSION_NAME = "SERAI"
 # A deflated report is small; a bomb is not.
 MAX_INFLATED = 512 * 1024 * 1024
+# A few kilobytes may say anything about what they unpack to: memory is lent in proportion.
+INFLATED_FREELY = 32 * 1024 * 1024
+MOST_TIMES_INFLATED = 50
 
 META_ELEMENT = struct.Struct("<HH2sH")
 META_GROUP = b"\x02\0"
@@ -141,12 +144,14 @@ def _meta_header(buffer: Buffer, at: int) -> tuple[int, int, int]:
 def _inflate(buffer: Buffer, start: int) -> bytes:
     """The data set of Deflated Explicit VR Little Endian: a raw deflate stream (PS3.5 §A.5)."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    deflated = buffer[start:]
+    limit = min(MAX_INFLATED, INFLATED_FREELY + MOST_TIMES_INFLATED * len(deflated))
     try:
-        data = inflater.decompress(buffer[start:], MAX_INFLATED)
+        data = inflater.decompress(deflated, limit)
     except zlib.error as error:
         raise Malformed("dicom.broken-deflate") from error
     if inflater.unconsumed_tail:
-        raise Malformed("dicom.inflates-too-large", limit=MAX_INFLATED)
+        raise Malformed("dicom.inflates-too-large", limit=limit)
     if not inflater.eof:
         raise Malformed("dicom.truncated", at=len(buffer))
     return data
