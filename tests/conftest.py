@@ -14,8 +14,10 @@ import pytest
 import pytest_asyncio
 
 from serai.platform.db import Database
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.migrate import migrate
 from serai.platform.postgres import Cluster
+from serai.platform.settings import Settings
 
 
 def pytest_configure() -> None:
@@ -53,3 +55,9 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url, max_size=5)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def keys(database_url: str, tmp_path: Path) -> Keyring:
+    """The keys of this test's database, under a master key of its own."""
+    return Keyring.of(Settings(home=tmp_path, database_url=database_url))

@@ -40,6 +40,7 @@ from serai.network.staff import pages as account_pages
 from serai.platform import health
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.settings import Settings
 from serai.record import fhir_store
 from serai.web import apidocs
@@ -124,9 +125,11 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     # Mounted applications see their own `app`; the state behind it is one.
     api_app.state = scim_app.state = app.state
     app.state.settings = settings
-    app.state.fhir = fhir_store(settings)
-    app.state.blobs = Blobs.at(settings)
-    app.state.archive = Archive(app.state.fhir, app.state.blobs, Blobs.cold_at(settings))
+    located = settings.model_copy(update={"database_url": database_url})
+    app.state.keys = Keyring.of(located)
+    app.state.fhir = fhir_store(located)
+    app.state.blobs = Blobs.at(located)
+    app.state.archive = Archive(app.state.fhir, app.state.blobs, Blobs.cold_at(located))
     app.state.navigation = (
         *consultation.NAVIGATION,
         *chart.NAVIGATION,

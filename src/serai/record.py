@@ -11,6 +11,7 @@ from serai.fhir.subscriptions.guarding import register_guards as register_subscr
 from serai.fhir.terminology.keeping import register_guards as keep_terminology
 from serai.fhir.terminology.modifiers import expand
 from serai.imaging.analysis.following import register_guards as follow_studies
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.settings import Settings
 
 
@@ -20,6 +21,6 @@ def fhir_store(settings: Settings) -> FhirStore:
     keep_consultations(store)
     keep_terminology(store)
     store.expand = expand
-    register_subscriptions(store, hosts=settings.subscription_hosts)
+    register_subscriptions(store, hosts=settings.subscription_hosts, keys=Keyring.of(settings))
     follow_studies(store)
     return store

@@ -179,3 +179,33 @@ def test_analysers_are_listed_with_what_is_refused_and_asked_for_by_study(place:
     assert place.serai("analysis", "list", "--study", "1.2.3").stdout == ""
     ended = place.serai("analysis", "run", "1.2.3")
     assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_keys_are_listed_rotated_wrapped_anew_and_kept_while_needed(place: Place) -> None:
+    home = {"SERAI_BLOB_ENCRYPTION": "sm4-gcm"}
+    checked = place.serai("check", **home)
+    assert checked.returncode == 0, checked.stdout
+    assert "wrapped by aes-256-gcm" in checked.stdout
+    listed = place.serai("keys", "list").stdout.splitlines()
+    assert [line.split()[1:3] for line in listed[1:] if "objects" in line] == [
+        ["objects", "sm4-gcm"]
+    ]
+    key = next(line.split()[0] for line in listed if " objects " in line)
+    rotated = place.serai("keys", "rotate", "--master", **home)
+    assert rotated.returncode == 0, rotated.stderr
+    assert "new keys for object names, objects" in rotated.stdout
+    assert "is queued" in rotated.stdout
+    after = place.serai("keys", "list").stdout
+    assert key in after
+    assert "replaced" in after
+    master = after.splitlines()[0].removeprefix("master  ")
+    assert master != listed[0].removeprefix("master  ")
+    assert after.count(f"wrapped by {master}") == len(after.splitlines()) - 2
+    assert after.splitlines()[-1].endswith("under the keys of now: waiting, 0")
+    assert len((place.home / "master.key").read_text().splitlines()) == 2
+    assert "1 old master keys dropped" in place.serai("keys", "rewrap").stdout
+    assert len((place.home / "master.key").read_text().splitlines()) == 1
+    refused = place.serai("keys", "destroy", key)
+    assert (refused.returncode, "in use" in refused.stderr) == (1, True)
+    audited = rows(place, "SELECT act FROM audit_event WHERE act LIKE 'keys.%%' ORDER BY act")
+    assert audited == [("keys.rewrap",), ("keys.rotate",)]

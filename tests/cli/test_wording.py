@@ -24,7 +24,7 @@ KINDS = {
 NOT_HERE = {
     "audit.full", "blob.missing", "database.busy", "job.too-long", "sign-in.refused",
     "sign-in.too-many-tries", "account.feed-id-taken", "account.link-over", "auth.prove-again",
-    "factor.code-wrong", "identity.key-unreadable", "passkey.known", "passkey.refused",
+    "factor.code-wrong", "passkey.known", "passkey.refused",
     "passkey.too-many", "passkey.unknown", "session.unknown", "totp.already",
 }  # fmt: skip
 

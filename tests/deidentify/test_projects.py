@@ -54,7 +54,7 @@ class House:
         self.app.state.db = db
         self.blobs: Blobs = self.app.state.blobs
         self.archive: Archive = self.app.state.archive
-        self.desk = Desk(db, self.blobs)
+        self.desk = Desk(db, self.blobs, self.app.state.keys)
 
     async def sent(self, *contents: bytes, by: Actor = COUNTY_DOCTOR) -> list[str]:
         """The studies these objects belong to."""
@@ -78,7 +78,7 @@ class House:
             begun = await jobs.begin(connection, job, now=utc_now())
         assert begun
         running = Running(self.db, begun)
-        await taking.take(running, store=self.app.state.fhir, blobs=self.blobs)
+        await taking.take(running, store=self.app.state.fhir, blobs=self.blobs, keys=self.desk.keys)
         async with self.db.connection() as connection:
             await jobs.end(connection, running.job, now=NOON)
 
@@ -185,7 +185,9 @@ async def test_a_stopped_run_goes_on_and_takes_nothing_twice(house: House) -> No
         assert begun
         running = _StoppedAfter(house.db, begun, stopped_after)
         try:
-            await taking.take(running, store=house.app.state.fhir, blobs=house.blobs)
+            await taking.take(
+                running, store=house.app.state.fhir, blobs=house.blobs, keys=house.desk.keys
+            )
         except Paused:
             continue
     assert (running.job.done, running.job.total) == (3, 3)

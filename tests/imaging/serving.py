@@ -99,7 +99,7 @@ def imaging_app(settings: Settings, database_url: str) -> Starlette:
 def serving(
     database_url: str, home: Path, blobs: str | None = None, cold: str | None = None
 ) -> Iterator[Server]:
-    settings = Settings(home=home, blobs=blobs, blobs_cold=cold)
+    settings = Settings(home=home, blobs=blobs, blobs_cold=cold, database_url=database_url)
     config = uvicorn.Config(imaging_app(settings, database_url), log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ from serai.imaging.keeping.scrubbing import scrub
 from serai.kernel.actor import serai_itself
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
+from serai.platform.encryption import renewing
+from serai.platform.encryption.objects import EncryptedBlobs
 from serai.platform.settings import Settings
 
 # More than an object store takes in one request of ours, and more than is kept in memory.
@@ -141,10 +144,18 @@ def test_a_store_that_is_gone_is_said_to_be_gone_and_nothing_acknowledged_is_los
     assert [got(client, each).content for each in refused] == list(refused)
 
 
+@pytest.mark.parametrize("encryption", ["off", "aes-256-gcm"])
 async def test_a_study_goes_to_an_object_store_and_comes_back_bit_identical(
-    store: ObjectStore, db: Database, tmp_path: Path
+    encryption: str, store: ObjectStore, db: Database, database_url: str, tmp_path: Path
 ) -> None:
-    hot, cold = Blobs(tmp_path), Blobs(tmp_path, store.bucket())
+    settings = Settings(
+        home=tmp_path,
+        blobs_cold=store.bucket(),
+        blob_encryption=encryption,
+        database_url=database_url,
+    )
+    hot, cold = Blobs.at(settings), Blobs.cold_at(settings)
+    assert cold
     same = {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}
     contents = [a_picture(**same), a_picture(**same, PixelData=LARGE)]
     intake = Archive(FhirStore(), hot, cold).intake(db, serai_itself)
@@ -180,3 +191,44 @@ async def test_a_scrub_finds_what_an_object_store_has_lost_or_changed(
         ("missing", uid(lost)),
         ("damaged", uid(changed)),
     }
+
+
+async def test_encrypted_pictures_go_to_an_object_store_sealed_and_damage_there_is_found(
+    store: ObjectStore, db: Database, database_url: str, tmp_path: Path
+) -> None:
+    bucket = store.bucket()
+    settings = Settings(
+        home=tmp_path, blobs=bucket, blob_encryption="aes-256-gcm", database_url=database_url
+    )
+    blobs = Blobs.at(settings)
+    contents = [a_picture(StudyInstanceUID=f"1.{n}", PixelData=LARGE[n:]) for n in range(3)]
+    intake = Archive(FhirStore(), blobs).intake(db, serai_itself)
+    await intake.keep([receive(each) for each in contents], now=LONG_AGO)
+    digests = [receive(each).digest() for each in contents]
+    kept = from_url(bucket, **store.options())
+    names = [one["path"] for some in obstore.list(kept) for one in some]
+    assert len(names) == 3
+    assert all(name.startswith("sealed/") for name in names)
+    assert not any(digest in name for digest in digests for name in names)
+    for digest, content in zip(digests, contents, strict=True):
+        assert await blobs.get(digest) == content
+        assert await blobs.get_range(digest, 3_000_000, 100) == content[3_000_000:3_000_100]
+    sealed = [(await obstore.get_async(kept, name)).bytes() for name in names]
+    assert not any(LARGE[1000:1400] in bytes(each) for each in sealed)
+
+    await obstore.put_async(kept, names[0], bytes(sealed[0])[:-1] + b"\xff")
+    await obstore.put_async(kept, names[1], bytes(sealed[2]))
+    await scrub(await begun(db, "scrub"), hot=blobs, cold=None)
+    async with db.connection() as connection:
+        seen = await findings.seen(connection, actor=serai_itself)
+    assert [each.kind for each in seen] == ["damaged", "damaged"]
+    # Under new keys, what is damaged stays as it is.
+    assert isinstance(blobs, EncryptedBlobs)
+    await asyncio.to_thread(blobs.keys.rotate)
+    job = await begun(db, renewing.KIND)
+    await renewing.renew(job, keys=blobs.keys, stores=[blobs], settled_s=0)
+    after = {one["path"] for some in obstore.list(kept) for one in some}
+    assert set(names[:2]) < after
+    assert names[2] not in after
+    (whole,) = [digest for digest in digests if digest not in {each.blob for each in seen}]
+    assert await blobs.get(whole) in contents

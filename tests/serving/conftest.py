@@ -40,7 +40,7 @@ class Place:
         }
 
     def serai(
-        self, *arguments: str, typed: str = "", before: Sequence[str] = ()
+        self, *arguments: str, typed: str = "", before: Sequence[str] = (), **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         return subprocess.run(
@@ -48,7 +48,7 @@ class Place:
             input=typed,
             capture_output=True,
             text=True,
-            env=self.environment,
+            env=self.environment | more,
             timeout=60,
             check=False,
         )

@@ -23,6 +23,7 @@ from serai.platform.auth.freshness import require_fresh
 from serai.platform.auth.places import add_place
 from serai.platform.auth.policy import RolePolicy, set_policy
 from serai.platform.db import Database
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.settings import Settings
 from serai.web.application import page_app
 from serai.web.authentication import require_actor
@@ -37,9 +38,11 @@ async def operate(request: Request) -> Answer:
 
 
 @pytest.fixture
-def site(db: Database, tmp_path: Path) -> Starlette:
+def site(db: Database, tmp_path: Path, keys: Keyring) -> Starlette:
     routes = [*ROUTES, Route("/operate", operate, methods=["POST"])]
-    return page_app(routes, navigation=NAVIGATION, db=db, settings=Settings(home=tmp_path))
+    site = page_app(routes, navigation=NAVIGATION, db=db, settings=Settings(home=tmp_path))
+    site.state.keys = keys
+    return site
 
 
 @pytest_asyncio.fixture

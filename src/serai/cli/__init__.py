@@ -27,6 +27,7 @@ MODULES = {
     "archive": "serai.cli.archive",
     "fhir": "serai.cli.fhir",
     "analysis": "serai.cli.analysis",
+    "keys": "serai.cli.keys",
     "check": "serai.cli.check",
 }
 

@@ -11,6 +11,7 @@ from serai.cli.settings import read_settings
 from serai.cli.wording import explained
 from serai.kernel.errors import SeraiError
 from serai.platform.blobs import Blobs
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.locks import prepare_home
 from serai.platform.migrate import known_migrations, migrate
 from serai.platform.postgres import database_address, database_failures
@@ -38,6 +39,7 @@ def check() -> None:
 def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "state folder", lambda: _home(settings)
     yield "database", lambda: _database(settings)
+    yield "keys", lambda: _keys(settings)
     yield "objects", lambda: _blobs(settings)
 
 
@@ -55,6 +57,17 @@ def _database(settings: Settings) -> str:
     return f"PostgreSQL {version}, {where}, {len(known_migrations())} migrations"
 
 
+def _keys(settings: Settings) -> str:
+    """Every key there is can be opened."""
+    with database_failures(), database_address(settings) as address:
+        keys = Keyring.of(settings.model_copy(update={"database_url": address}))
+        rows = [row for row in keys.rows() if row.wrapped is not None]
+        for row in rows:
+            keys.by_id_sync(row.id)
+        return f"{len(rows)} data keys, wrapped by {keys.masters.current().name}"
+
+
 def _blobs(settings: Settings) -> str:
-    Blobs.at(settings).put_sync(PROBE)
+    with database_failures(), database_address(settings) as address:
+        Blobs.at(settings.model_copy(update={"database_url": address})).put_sync(PROBE)
     return settings.blobs or str(settings.home.resolve() / "blobs")

@@ -43,6 +43,22 @@ SENTENCES = {
     "database.binaries-missing": "PostgreSQL's programs are missing; run `make setup`.",
     "database.no-account-for-root": "started as root, and there is no account to run the "
     "database as; create one of {accounts}.",
+    "keys.box-damaged": "a sealed secret does not open: it was changed, or moved to another row.",
+    "keys.command-failed": "the program of SERAI_KEY_COMMAND does not do what it should: called "
+    "with wrap or unwrap, it reads base64 and writes base64.",
+    "keys.master-elsewhere": "the master key is not in a file that this command may change; make "
+    "a new one where it is kept, then run `serai keys rewrap`.",
+    "keys.master-missing": "a key is wrapped by a master key that is not here. Bring back "
+    "SERAI_MASTER_KEY_FILE, SERAI_MASTER_KEY or SERAI_KEY_COMMAND as it was.",
+    "keys.master-unreadable": "the master keys cannot be read: one a line, as algorithm:hex.",
+    "keys.no-such-signature": "signatures by {algorithm} are not to be had here; SM2 takes the "
+    "program openssl, 3.0 or newer.",
+    "keys.still-needed": "key {id} is unknown, in use, or not known to be needed by nothing; "
+    "see `serai keys list`.",
+    "keys.unknown": "something is sealed with a key that is not in the table of keys, or was "
+    "destroyed.",
+    "keys.unknown-algorithm": "{algorithm} is not a cipher; there are aes-256-gcm and sm4-gcm.",
+    "keys.wrapped-damaged": "a wrapped key does not open: it was changed.",
     "demo.not-loaded": "the demonstration could not be loaded.",
     "demo.database-in-use": "this database holds patients already, and fictional ones have no "
     "place among them. Start without --demo, or set SERAI_HOME to another folder.",

@@ -16,6 +16,7 @@ import httpx
 
 from serai.imaging.archive import receive
 from serai.kernel.errors import Forbidden, Malformed, SeraiError, Unauthenticated, Unavailable
+from serai.platform import tls
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {"Content-Type": "application/offset+octet-stream"}
@@ -132,7 +133,9 @@ def send(
     """Everything under `path` that the server does not have yet."""
     sent = Sent()
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMES) as client:
+    with httpx.Client(
+        base_url=url.rstrip("/"), headers=headers, timeout=TIMES, verify=tls.calling()
+    ) as client:
         line, files = Line(client, patience_s=patience_s), _files(path, sent)
         while batch := list(islice(files, ASKED_AT_ONCE)):
             wanted = _missing(line, batch)

@@ -8,12 +8,14 @@ import ctypes
 import errno
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 # What is in the page cache and no larger is read without a thread.
 READ_AT_ONCE = 4 << 20
-# Larger objects are synced before they have their name.
-SUMMED_UP_TO = 8 << 20
+# Larger objects are synced before they have their name. What the log takes is not, and encrypted it
+# is a little larger.
+SUMMED_UP_TO = (8 << 20) + (64 << 10)
 
 
 def place(digest: str) -> str:
@@ -21,7 +23,15 @@ def place(digest: str) -> str:
     return f"{digest[:2]}/{digest[2:4]}/{digest}"
 
 
-def holds(path: Path, digest: str, size: int) -> bool:
+# Whether these bytes are the whole object of this name.
+IsWhole = Callable[[str, bytes], bool]
+
+
+def sums_to(digest: str, content: bytes) -> bool:
+    return hashlib.sha256(content).hexdigest() == digest
+
+
+def holds(path: Path, digest: str, size: int, is_whole: IsWhole = sums_to) -> bool:
     """Whether the file is whole. A crash leaves unsynced files of the right size with zeros in
     them, which only reading shows."""
     try:
@@ -29,7 +39,7 @@ def holds(path: Path, digest: str, size: int) -> bool:
             return False
         # Put anew: it is not left behind.
         os.utime(path)
-        return size > SUMMED_UP_TO or hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        return size > SUMMED_UP_TO or is_whole(digest, path.read_bytes())
     except FileNotFoundError:
         return False
 

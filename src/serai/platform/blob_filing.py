@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from serai.platform.blob_files import holds, moved, place, sync_file_system
+from serai.platform.blob_files import IsWhole, holds, moved, place, sums_to, sync_file_system
 from serai.platform.blob_log import BlobLog, Record, copied, copy_out, is_recorded, replay
 
 GONE = ".gone"
@@ -23,7 +23,8 @@ GONE = ".gone"
 class Filing:
     """One per process and folder of blobs."""
 
-    def __init__(self, folder: Path, spool: Path, logs: Path) -> None:
+    def __init__(self, folder: Path, spool: Path, logs: Path, is_whole: IsWhole = sums_to) -> None:
+        self._is_whole = is_whole
         self._folder = folder
         self._spool = spool
         self._logs = logs
@@ -50,7 +51,7 @@ class Filing:
         if self._gone(digest).exists():
             return False
         with self._unfinished() as path:
-            if copied(self._logs, digest, path):
+            if copied(self._logs, digest, path, self._is_whole):
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 # Never in the place of the one that the log's owner may have made meanwhile and
                 # counts on being synced.
@@ -76,7 +77,7 @@ class Filing:
 
     def replay(self) -> int:
         """Make the files that a crash has taken of what logs of nobody have; how many."""
-        return replay(self._logs, self._restored, self._sync)
+        return replay(self._logs, self._restored, self._sync, self._is_whole)
 
     def wait_until_filed(self) -> None:
         """Until everything kept so far by this process has its file."""
@@ -104,7 +105,7 @@ class Filing:
 
     def _file(self, record: Record) -> None:
         target, gone = self._folder / place(record.digest), self._gone(record.digest)
-        if gone.exists() or holds(target, record.digest, record.length):
+        if gone.exists() or holds(target, record.digest, record.length, self._is_whole):
             return
         with self._unfinished() as path:
             copy_out(record, path)
@@ -114,7 +115,7 @@ class Filing:
 
     def _restored(self, digest: str, content: bytes) -> bool:
         target = self._folder / place(digest)
-        if self._gone(digest).exists() or holds(target, digest, len(content)):
+        if self._gone(digest).exists() or holds(target, digest, len(content), self._is_whole):
             return False
         with self._unfinished() as path:
             path.write_bytes(content)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import struct
 import threading
@@ -28,6 +27,7 @@ from queue import SimpleQueue
 from uuid import uuid4
 
 from serai.kernel.errors import SeraiError
+from serai.platform.blob_files import IsWhole, sums_to
 
 RECORD = struct.Struct("<16s32sQ")
 HALF = 256 * 1024 * 1024
@@ -225,7 +225,12 @@ class BlobLog:
                 time.sleep(AGAIN_IN_S)
 
 
-def replay(folder: Path, restore: Callable[[str, bytes], bool], sync: Callable[[], None]) -> int:
+def replay(
+    folder: Path,
+    restore: Callable[[str, bytes], bool],
+    sync: Callable[[], None],
+    is_whole: IsWhole = sums_to,
+) -> int:
     """Give the objects of logs that nobody holds to `restore`, which says whether it had to
     write; how many it had. The logs go when `sync` has returned."""
     restored, left = 0, []
@@ -235,7 +240,9 @@ def replay(folder: Path, restore: Callable[[str, bytes], bool], sync: Callable[[
             os.close(descriptor)
             continue
         left.append((path, descriptor))
-        restored += sum(restore(digest, content) for digest, content in _records(descriptor))
+        restored += sum(
+            restore(digest, content) for digest, content in _records(descriptor, is_whole)
+        )
     if left:
         sync()
     for path, descriptor in left:
@@ -253,10 +260,12 @@ def _held(descriptor: int) -> bool:
     return True
 
 
-def copied(folder: Path, digest: str, target: Path) -> bool:
+def copied(folder: Path, digest: str, target: Path, is_whole: IsWhole = sums_to) -> bool:
     """Whether a log, of whatever process, has the object: then its bytes are in `target` now."""
     # Behind a reader's back a log may go on to its next generation.
-    return any(record.digest == digest and _is_copied(record, target) for record in _all(folder))
+    return any(
+        record.digest == digest and _is_copied(record, target, is_whole) for record in _all(folder)
+    )
 
 
 def is_recorded(folder: Path, digest: str) -> bool:
@@ -276,11 +285,10 @@ def _all(folder: Path) -> Iterator[Record]:
             os.close(descriptor)
 
 
-def _is_copied(record: Record, target: Path) -> bool:
+def _is_copied(record: Record, target: Path, is_whole: IsWhole) -> bool:
     copy_out(record, target)
-    with target.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() == record.digest:
-            return True
+    if is_whole(record.digest, target.read_bytes()):
+        return True
     target.unlink()
     return False
 
@@ -311,10 +319,10 @@ def _heads(descriptor: int) -> Iterator[Record]:
         yield Record(digest.hex(), descriptor, start, length)
 
 
-def _records(descriptor: int) -> Iterator[tuple[str, bytes]]:
+def _records(descriptor: int, is_whole: IsWhole) -> Iterator[tuple[str, bytes]]:
     for record in _heads(descriptor):
         content = os.pread(descriptor, record.length, record.start)
-        if hashlib.sha256(content).hexdigest() != record.digest:
+        if not is_whole(record.digest, content):
             return
         yield record.digest, content
 

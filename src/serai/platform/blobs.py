@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
+from importlib import import_module
 from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, NewType
@@ -27,9 +28,11 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from serai.kernel.errors import NotFound, SeraiError, Unavailable
 from serai.platform.blob_files import (
+    IsWhole,
     holds,
     place,
     read,
+    sums_to,
     sync_file,
     sync_file_system,
     sync_folder,
@@ -51,11 +54,19 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 
 
+class Damaged(Unavailable):
+    """What is stored is not what was put: changed, cut off, or another object."""
+
+    def __init__(self) -> None:
+        super().__init__("blob.damaged")
+
+
 class Blobs:
     """One instance per process, usable from any thread and event loop."""
 
-    def __init__(self, home: Path, address: str | None = None) -> None:
+    def __init__(self, home: Path, address: str | None = None, is_whole: IsWhole = sums_to) -> None:
         """`address` is an object store's URL; without it objects are files under `home`."""
+        self._is_whole = is_whole
         self._spool = home / "blobs.unfinished"
         # Files made from an object, named by it up to the first dot; they go when it goes.
         self.derived = home / "cache" / "derived"
@@ -69,21 +80,23 @@ class Blobs:
                 sync_folder(home)
             self._store = _store(self._folder, address)
         self._filing = (
-            Filing(self._folder, self._spool, home / "blobs.log") if self._folder else None
+            Filing(self._folder, self._spool, home / "blobs.log", is_whole)
+            if self._folder
+            else None
         )
 
     @classmethod
     def at(cls, settings: Settings) -> Blobs:
-        return cls(settings.home, settings.blobs)
+        return _of(settings, settings.home, settings.blobs)
 
     @classmethod
     def cold_at(cls, settings: Settings) -> Blobs | None:
         """The place for what is seldom looked at, if there is one: a folder or a URL."""
         place = settings.blobs_cold
         if place is None or "://" in place:
-            return cls(settings.home, place) if place else None
+            return _of(settings, settings.home, place) if place else None
         Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(Path(place))
+        return _of(settings, Path(place), None)
 
     async def put(self, data: bytes | AsyncIterable[bytes]) -> Digest:
         """Keep the bytes; putting the same bytes again changes nothing."""
@@ -111,6 +124,11 @@ class Blobs:
     @property
     def is_local(self) -> bool:
         """Whether objects are files, which can be synced together."""
+        return self._folder is not None
+
+    @property
+    def has_log(self) -> bool:
+        """Whether small objects can be kept by `keep_logged`."""
         return self._folder is not None
 
     def keep_logged(self, *objects: tuple[str, bytes]) -> None:
@@ -249,7 +267,7 @@ class Blobs:
         if self._folder and self._filing:
             self._filing.want(digest)
             target = self._folder / _key(digest)
-            there = holds(target, digest, size)
+            there = holds(target, digest, size, self._is_whole)
             if there:
                 # Whoever wrote it may not have come to this line yet.
                 sync_file(target)
@@ -284,6 +302,16 @@ class Blobs:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+
+def _of(settings: Settings, home: Path, address: str | None) -> Blobs:
+    """Once anything was encrypted, there is something to decrypt."""
+    if settings.blob_encryption == "off" and not (home / "sealed").exists():
+        return Blobs(home, address)
+    opened: Blobs = import_module("serai.platform.encryption.objects").opened(
+        settings, home, address
+    )
+    return opened
 
 
 def _store(folder: Path | None, address: str | None) -> ObjectStore:

@@ -50,6 +50,12 @@ def search_values_are_due(url: str) -> bool:
     return bool(row and row[0])
 
 
+def secrets_are_due(url: str) -> bool:
+    """Whether an earlier version kept secrets that are to be sealed now."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute("SELECT 1 FROM encryption_due LIMIT 1").fetchone() is not None
+
+
 def _applied(connection: psycopg.Connection[tuple[object, ...]]) -> frozenset[str]:
     known = connection.execute(KNOWS_MIGRATIONS).fetchone()
     if not known or not known[0]:

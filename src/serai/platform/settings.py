@@ -106,9 +106,28 @@ class Settings(BaseSettings):
     analysis_memory_mb: int = Field(
         default=3072, ge=512, description="Megabytes of memory that one analysis may take"
     )
-    identity_key: Path | None = Field(
+    master_key_file: Path | None = Field(
         default=None,
-        description="File with the key that seals one-time-code secrets; made under home unset",
+        description="File with the master keys that wrap all others; master.key under home unset",
+    )
+    master_key: str | None = Field(
+        default=None,
+        repr=False,
+        description="The master keys themselves, with commas, the newest first, instead of a file",
+    )
+    key_command: str | None = Field(
+        default=None,
+        description="Program that wraps and unwraps keys for a key management system, instead",
+    )
+    key_algorithm: str = Field(
+        default="aes-256-gcm",
+        pattern="^(aes-256-gcm|sm4-gcm)$",
+        description="Cipher for secrets in the database: aes-256-gcm or sm4-gcm",
+    )
+    blob_encryption: str = Field(
+        default="off",
+        pattern="^(off|aes-256-gcm|sm4-gcm)$",
+        description="Cipher for pictures and documents from now on: off, aes-256-gcm or sm4-gcm",
     )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"

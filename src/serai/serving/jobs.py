@@ -16,15 +16,20 @@ from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.bulk.inputs import Hosts
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import OFTEN_S
-from serai.fhir.subscriptions import delivering, forgetting
+from serai.fhir.subscriptions import delivering, forgetting, sealing
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
 from serai.imaging import uploads
 from serai.imaging.light import ready as light
 from serai.imaging.ups import forgetting as workitems
-from serai.platform import queue
+from serai.kernel.actor import serai_itself
+from serai.kernel.clock import utc_now
+from serai.platform import jobs, queue
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
+from serai.platform.encryption import renewing
+from serai.platform.encryption.columns import SEALERS
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.queue import Runner
 from serai.platform.running import Running, Work, stopped_within
 from serai.platform.settings import Settings
@@ -71,12 +76,34 @@ def works(settings: Settings, store: FhirStore, blobs: Blobs) -> Mapping[str, Wo
         "export": partial(
             exporting.run, store=store, blobs=blobs, keep_hours=settings.export_hours
         ),
-        "deidentify": partial(_deidentify, store=store, blobs=blobs),
+        "deidentify": partial(_deidentify, store=store, blobs=blobs, keys=Keyring.of(settings)),
+        renewing.KIND: partial(_renew_keys, settings, hot=blobs),
         "analysis": partial(_analyse, settings, store=store, blobs=blobs),
         "import": partial(_import, settings, store=store, blobs=blobs),
         "reindex": partial(reindexing.run, base=store.base),
         **{kind: partial(_keep, settings, kind, hot=blobs) for kind in ("scrub", "tier", "recall")},
     }
+
+
+async def _renew_keys(settings: Settings, running: Running, *, hot: Blobs) -> timedelta | None:
+    sealers = (*SEALERS.values(), sealing.seal_anew)
+    stores = _stores(settings, hot)
+    return await renewing.renew(running, keys=Keyring.of(settings), stores=stores, sealers=sealers)
+
+
+def _stores(settings: Settings, hot: Blobs) -> list[Blobs]:
+    cold = Blobs.cold_at(settings)
+    return [hot, cold] if cold else [hot]
+
+
+async def _ask_for_renewing(
+    settings: Settings, hot: Blobs, db: Database, _store: FhirStore, stop: asyncio.Event
+) -> None:
+    """What lies under older keys, or plain where it should not, is encrypted in the background."""
+    if await renewing.is_due(Keyring.of(settings), _stores(settings, hot)):
+        async with db.transaction() as tx:
+            await jobs.join(tx, renewing.KIND, {}, actor=serai_itself, now=utc_now())
+    await stop.wait()
 
 
 async def _deidentify(running: Running, **given: Any) -> timedelta | None:
@@ -167,6 +194,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             partial(uploads.sweep_until, settings.home),
             partial(light.make_until, blobs),
             partial(_watch_series, settings),
+            partial(_ask_for_renewing, settings, blobs),
             deliver,
         )
         async with asyncio.TaskGroup() as group:

@@ -13,7 +13,7 @@ from typing import NoReturn
 from serai.kernel.errors import SeraiError
 from serai.platform.blobs import Blobs
 from serai.platform.locks import only_server, prepare_home
-from serai.platform.migrate import migrate, search_values_are_due
+from serai.platform.migrate import migrate, search_values_are_due, secrets_are_due
 from serai.platform.postgres import Cluster, database_failures
 from serai.platform.settings import Settings
 from serai.serving.parts import Order, Parts
@@ -51,8 +51,10 @@ def serve(
                 migrate(address)
                 if search_values_are_due(address):
                     _renew(settings, address)
-            Blobs.at(settings).remove_unfinished()
             complete = settings.model_copy(update={"database_url": address})
+            if secrets_are_due(address):
+                _seal_secrets(complete)
+            Blobs.at(complete).remove_unfinished()
             prepare(complete)
             parts.begin(Order(complete.model_dump_json(), sockets))
             with stopping.later():
@@ -69,6 +71,25 @@ def _renew(settings: Settings, address: str) -> None:
         db = await Database.open(address, max_size=1)
         try:
             await renew(db, base=f"{settings.public_url}/fhir")
+        finally:
+            await db.close()
+
+    asyncio.run(run())
+
+
+def _seal_secrets(settings: Settings) -> None:
+    """Those that an earlier version kept in the clear."""
+    from serai.fhir.subscriptions import sealing  # noqa: PLC0415
+    from serai.platform.db import Database  # noqa: PLC0415
+    from serai.platform.encryption.columns import SEALERS, seal_what_is_plain  # noqa: PLC0415
+    from serai.platform.encryption.keyring import Keyring  # noqa: PLC0415
+
+    async def run() -> None:
+        assert settings.database_url
+        db = await Database.open(settings.database_url, max_size=1)
+        try:
+            sealers = {**SEALERS, "Subscription": sealing.seal_anew}
+            await seal_what_is_plain(db, Keyring.of(settings), sealers)
         finally:
             await db.close()
 

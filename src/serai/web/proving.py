@@ -25,7 +25,6 @@ from serai.kernel.errors import (
 from serai.platform import audit
 from serai.platform.auth import accounts, factors, notices, passkeys, recovery, throttle
 from serai.platform.auth.passkeys import Site
-from serai.platform.auth.sealing import identity_key
 from serai.platform.auth.sessions import Came, Session, open_session, prove
 from serai.platform.db import Connection, Database
 from serai.web import wording
@@ -154,9 +153,9 @@ async def _proved_by_code(request: Request, session: Session, code: str) -> str:
     now, account = utc_now(), session.account
     tried = throttle.knock(factors.knocks_as(account.id), address_of(request))
     await throttle.count_try(db, tried, now)
-    key = identity_key(request.app.state.settings)
+    keys = request.app.state.keys
     async with db.transaction() as tx:
-        proof = await factors.proved_by(tx, account.id, code, key=key, now=now)
+        proof = await factors.proved_by(tx, account.id, code, keys=keys, now=now)
         act, outcome = ("session.prove", "success") if proof else ("factor.refuse", "refused")
         await audit.record(tx, actor=session.actor, act=act, at=now, outcome=outcome)
         if proof:

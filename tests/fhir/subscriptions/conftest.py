@@ -27,6 +27,7 @@ from serai.kernel.clock import utc_now
 from serai.platform.auth.scopes import parse_scopes
 from serai.platform.auth.tokens import issue_token, token_actor
 from serai.platform.db import Database
+from serai.platform.encryption.keyring import Keyring
 
 HOST = "127.0.0.1"
 HOSTS = (HOST, "localhost")
@@ -113,9 +114,9 @@ async def receiver(receivers: Callable[[], Any]) -> Receiver:
 
 
 @pytest.fixture
-def store() -> FhirStore:
+def store(keys: Keyring) -> FhirStore:
     store = FhirStore(base=BASE)
-    register_guards(store, hosts=",".join(HOSTS))
+    register_guards(store, hosts=",".join(HOSTS), keys=keys)
     return store
 
 

@@ -16,6 +16,7 @@ from serai.network.staff import pages
 from serai.platform.auth import sessions, throttle, totp
 from serai.platform.auth.accounts import Account, create_account, find_account
 from serai.platform.db import Database
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.settings import Settings
 from serai.web.application import page_app
 
@@ -98,11 +99,11 @@ async def test_a_locked_colleague_is_unlocked_and_told(
 
 
 async def test_lost_devices_are_forgotten_and_sessions_end(
-    admin: AsyncClient, doctor: Account, db: Database
+    admin: AsyncClient, doctor: Account, db: Database, keys: Keyring
 ) -> None:
     async with db.transaction() as tx:
         secret, _ = await sessions.open_session(tx, doctor.id, utc_now())
-        await totp.begin(tx, doctor.id, key=bytes(32), now=utc_now())
+        await totp.begin(tx, doctor.id, keys=keys, now=utc_now())
         await tx.execute("UPDATE account_totp SET confirmed_at = now()")
     assert (await send(admin, f"/accounts/{doctor.id}/factors")).status_code == 303
     assert await sessions.session_actor(db, secret, utc_now()) is None

@@ -148,7 +148,7 @@ def archive_headers(id: str) -> dict[str, str]:
 
 def desk_of(request: Request) -> Desk:
     state = request.app.state
-    return Desk(state.db, state.blobs)
+    return Desk(state.db, state.blobs, state.keys)
 
 
 @router.get("", summary="The projects you are a member of, the newest first")

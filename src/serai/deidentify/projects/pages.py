@@ -260,7 +260,7 @@ def _lead(request: Request) -> Actor:
 
 def _desk(request: Request) -> Desk:
     state = request.app.state
-    return Desk(state.db, state.blobs)
+    return Desk(state.db, state.blobs, state.keys)
 
 
 def _start(request: Request) -> int:

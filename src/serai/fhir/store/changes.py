@@ -29,6 +29,8 @@ class Change:
 # refuses by raising. True means that it vouches for the change: then it may also come
 # from somebody with whom the record is only shared.
 Guard = Callable[[Connection, Change], Awaitable[bool]]
+# What is stored of a resource with this id in the place of what was sent.
+Prepare = Callable[[str, Body], Awaitable[Body]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Guards:
 
     def __init__(self) -> None:
         self._by_type: defaultdict[str, list[Guard]] = defaultdict(list)
+        self.preparing: dict[str, Prepare] = {}
 
     def add(self, resource_type: str, guard: Guard) -> None:
         self._by_type[resource_type].append(guard)

@@ -14,7 +14,7 @@ from serai.fhir.search.parsing import Pairs
 from serai.fhir.search.places import Place
 from serai.fhir.search.vocabulary import Expand, resolved
 from serai.fhir.store import history, reading, refusals, sharing
-from serai.fhir.store.changes import Guard, Guards, Write
+from serai.fhir.store.changes import Guard, Guards, Prepare, Write
 from serai.fhir.store.parameters import Watch
 from serai.fhir.store.together import Reads
 from serai.fhir.store.writing import Writer
@@ -24,6 +24,7 @@ from serai.kernel.clock import utc_now
 from serai.kernel.errors import Malformed, Stale
 from serai.kernel.ids import new_id
 from serai.platform.db import Connection, Database
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.trail import Trail
 
 # Serialises creates with the same condition, or two of them would both find nothing.
@@ -43,10 +44,16 @@ class FhirStore:
         self._reads: Reads | None = None
         # What a terminology knows: value sets and hierarchies behind token modifiers.
         self.expand: Expand | None = None
+        # What seals the secrets that resources hold; without it they are stored as they come.
+        self.keys: Keyring | None = None
 
     def guard(self, resource_type: str, guard: Guard) -> None:
         """From now on `guard` is asked before every write of that type."""
         self._guards.add(resource_type, guard)
+
+    def prepare(self, resource_type: str, prepare: Prepare) -> None:
+        """From now on this is stored of resources of that type."""
+        self._guards.preparing[resource_type] = prepare
 
     def guarded(self, resource_type: str) -> bool:
         """Whether a guard wants to see writes of that type, in a transaction."""

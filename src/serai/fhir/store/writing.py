@@ -77,6 +77,8 @@ class Writer:
             _read_again(one) if (one.type, one.id) in held or self._is_outdated(one) else one
             for one in writes
         ]
+        if self.guards.preparing:
+            writes = [await self._prepared(one) for one in writes]
         new: list[Row] = []
         changed: list[Row] = []
         answers: list[Stored] = []
@@ -100,6 +102,14 @@ class Writer:
         return [
             structs.replace(one, owner=owners.get((one.type, one.id), one.owner)) for one in answers
         ]
+
+    async def _prepared(self, wanted: Write) -> Write:
+        prepare = self.guards.preparing.get(wanted.type)
+        if prepare is None or wanted.method == "DELETE":
+            return wanted
+        wanted = _read_again(wanted)
+        with placing(wanted.place):
+            return replace(wanted, body=wanted.body and await prepare(wanted.id, wanted.body))
 
     async def _lock(self, writes: Sequence[Write]) -> dict[tuple[str, str], Held]:
         if not writes:

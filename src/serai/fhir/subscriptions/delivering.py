@@ -19,6 +19,7 @@ from serai.fhir.subscriptions.matching import Matcher
 from serai.fhir.subscriptions.telling import Pace, Teller
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import SeraiError
+from serai.platform import tls
 from serai.platform.db import Database
 from serai.platform.running import stopped_within
 
@@ -94,10 +95,7 @@ async def _as_the_only_one(
 
 def trust(authorities: Path | None) -> ssl.SSLContext:
     """Raises when the file cannot be read: nobody should wonder why everything is refused."""
-    context = httpx.create_ssl_context(trust_env=False)
-    if authorities is not None:
-        context.load_verify_locations(authorities)
-    return context
+    return tls.calling(authorities=authorities)
 
 
 async def _locked(own: psycopg.AsyncConnection) -> bool:

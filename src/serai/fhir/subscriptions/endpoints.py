@@ -10,7 +10,9 @@ from serai.platform import addresses
 from serai.platform.addresses import Endpoint, NotAnAddress
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_VALUE = re.compile(r"[\x20-\x7e\t]{0,4000}")
+# How a sealed value begins (`sealing`).
+SEALED = "serai-sealed:"
+_VALUE = re.compile(rf"[\x20-\x7e\t]{{0,4000}}|{SEALED}[A-Za-z0-9+/=]{{1,6000}}")
 # What the sender itself must say, or what would change how the request is framed or routed.
 _OURS = frozenset(
     {

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from serai.fhir.body import Data
 from serai.fhir.store import Change, FhirStore
-from serai.fhir.subscriptions import queue
+from serai.fhir.subscriptions import queue, sealing
 from serai.fhir.subscriptions.definition import read
 from serai.fhir.visibility import require
 from serai.kernel.actor import Kind, serai_itself
 from serai.kernel.errors import Invalid
 from serai.platform import addresses
 from serai.platform.db import Connection
+from serai.platform.encryption.keyring import Keyring
 
 _STATE = frozenset({"meta", "status", "error"})
 
 
-def register_guards(store: FhirStore, *, hosts: str = "") -> None:
-    """`hosts` lists, with commas, the private hosts (or host:port) that may be told."""
+def register_guards(store: FhirStore, *, hosts: str = "", keys: Keyring | None = None) -> None:
+    """`hosts` lists, with commas, the private hosts (or host:port) that may be told; `keys` seal
+    what webhooks are told in headers."""
     allowed = allowed_hosts(hosts)
 
     async def guard(tx: Connection, change: Change) -> bool:
@@ -24,6 +28,9 @@ def register_guards(store: FhirStore, *, hosts: str = "") -> None:
         return False
 
     store.guard("Subscription", guard)
+    if keys is not None:
+        store.keys = keys
+        store.prepare("Subscription", partial(sealing.seal, keys))
 
 
 def allowed_hosts(hosts: str) -> frozenset[str]:

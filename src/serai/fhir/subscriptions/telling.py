@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import httpx
 
 from serai.fhir import body
 from serai.fhir.store import FhirStore
-from serai.fhir.subscriptions import queue
+from serai.fhir.subscriptions import queue, sealing
 from serai.fhir.subscriptions.definition import Definition
 from serai.fhir.subscriptions.matching import definition_of
 from serai.fhir.subscriptions.notifications import Told, bundle
@@ -20,10 +21,13 @@ from serai.fhir.subscriptions.sending import Letter, send
 from serai.fhir.subscriptions.subscribers import subscriber
 from serai.kernel.actor import Actor, serai_itself
 from serai.kernel.clock import utc_now
-from serai.kernel.errors import Forbidden, Gone, NotFound, Stale
+from serai.kernel.errors import Forbidden, Gone, NotFound, Stale, Unavailable
 from serai.platform.db import Connection, Database
 
 MEDIA_TYPE = "application/fhir+json"
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Teller:
             who = await subscriber(connection, one.subscriber, one.kind, now=now) if one else None
         if one is None or one.status == "off" or one.next_try > now:
             return False
+        wanted = await self._with_headers(id, wanted)
         if wanted is None or who is None:
             reason = "subscription.no-access" if wanted else "subscription.unreadable"
             await self._show(one, "error", reason)
@@ -79,6 +84,16 @@ class Teller:
         if wanted.channel == "websocket":
             return False
         return await self._events(one, wanted, who, now)
+
+    async def _with_headers(self, id: str, wanted: Definition | None) -> Definition | None:
+        """None when its secrets cannot be opened."""
+        if wanted is None or self.store.keys is None:
+            return wanted
+        try:
+            return await sealing.opened(self.store.keys, id, wanted)
+        except Unavailable as error:
+            log.warning("the headers of subscription %s cannot be opened: %s", id, error.key)
+            return None
 
     async def _activate(self, one: Listener, wanted: Definition, now: datetime) -> bool:
         """A topic's subscriber must answer a handshake first; plain R4 knows none, and over a

@@ -233,7 +233,7 @@ class Intake:
         return failed
 
     def _is_for_log(self, received: Received) -> bool:
-        return 0 < received.in_memory <= LOGGED_UP_TO and self._blobs.is_local
+        return 0 < received.in_memory <= LOGGED_UP_TO and self._blobs.has_log
 
     def _logged(self, received: Sequence[Received]) -> dict[str, Kept]:
         """By one write that all share."""

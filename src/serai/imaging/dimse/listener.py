@@ -103,7 +103,8 @@ class Listener:
     def _open(self) -> None:
         settings = self._settings
         self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
-        archive = self._archive = Archive(self._fhir, Blobs.at(settings), Blobs.cold_at(settings))
+        located = settings.model_copy(update={"database_url": self._url})
+        archive = self._archive = Archive(self._fhir, Blobs.at(located), Blobs.cold_at(located))
         self._loop.run(archive.restore())
         self._loop.run(archive.settle_left(self._db, now=utc_now()))
         self._threads = ThreadDatabase(self._url, max_size=THREAD_CONNECTIONS)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from serai.imaging.dimse.peers import Peer
 from serai.kernel.errors import Unavailable
+from serai.platform import tls
 from serai.platform.settings import Settings
 
 
 def server_context(settings: Settings) -> ssl.SSLContext:
     """For associations accepted; a certificate shown must be of an authority we believe."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    _prepare(context, settings)
+    with _usable_files():
+        context = tls.serving(
+            settings.dimse_tls_certificate,
+            settings.dimse_tls_key,
+            authorities=settings.dimse_tls_authorities,
+        )
     if settings.dimse_tls_client_certificates:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
@@ -20,17 +27,18 @@ def server_context(settings: Settings) -> ssl.SSLContext:
 
 def client_arguments(settings: Settings, peer: Peer) -> tuple[ssl.SSLContext, str]:
     """For associations requested: pynetdicom wants the context and the name to check."""
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-    _prepare(context, settings)
+    with _usable_files():
+        context = tls.calling(
+            authorities=settings.dimse_tls_authorities,
+            certificate=settings.dimse_tls_certificate,
+            key=settings.dimse_tls_key,
+        )
     return context, peer.host or ""
 
 
-def _prepare(context: ssl.SSLContext, settings: Settings) -> None:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+@contextmanager
+def _usable_files() -> Iterator[None]:
     try:
-        if settings.dimse_tls_certificate:
-            context.load_cert_chain(settings.dimse_tls_certificate, settings.dimse_tls_key)
-        if settings.dimse_tls_authorities:
-            context.load_verify_locations(settings.dimse_tls_authorities)
+        yield
     except OSError as error:
         raise Unavailable("dimse.tls-unusable", reason=error.strerror or "") from error

@@ -20,7 +20,7 @@ from serai.imaging.archive.letting_go import ALONE, bucket
 from serai.imaging.keeping import findings
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import NotFound, SeraiError
-from serai.platform.blobs import Blobs
+from serai.platform.blobs import Blobs, Damaged
 from serai.platform.db import Connection, Database
 from serai.platform.running import Running
 
@@ -113,6 +113,8 @@ async def _wrong(store: Blobs, blob: str) -> str:
             await asyncio.to_thread(summed.update, part)
     except NotFound:
         return "missing"
+    except Damaged:
+        return "damaged"
     return "" if summed.hexdigest() == blob else "damaged"
 
 

@@ -16,7 +16,7 @@ from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from serai.kernel.ids import new_id
 from serai.platform import audit
-from serai.platform.blobs import Blobs
+from serai.platform.blobs import Blobs, Damaged
 from serai.platform.db import Connection, Database
 from serai.platform.running import Running, stopped_within
 
@@ -191,6 +191,8 @@ async def _copied(
         return True
     try:
         kind = "" if await target.put(source.stream(blob)) == blob else "damaged"
+    except Damaged:
+        kind = "damaged"
     except NotFound:
         kind = "missing"
     if kind and await findings.is_referred_to(db, uid, blob):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from serai.platform.auth import passkeys, policy, recovery, totp
 from serai.platform.db import Connection
+from serai.platform.encryption.keyring import Keyring
 
 HELD = """SELECT EXISTS (SELECT FROM account_totp
                          WHERE account = %(account)s AND confirmed_at IS NOT NULL),
@@ -47,10 +48,10 @@ async def awaited(c: Connection, account_id: str) -> str | None:
 
 
 async def proved_by(
-    tx: Connection, account_id: str, code: str, *, key: bytes, now: datetime
+    tx: Connection, account_id: str, code: str, *, keys: Keyring, now: datetime
 ) -> str | None:
     """How the code proves the person: `totp`, `recovery`, or not at all."""
-    if await totp.matches(tx, account_id, code, key=key, now=now):
+    if await totp.matches(tx, account_id, code, keys=keys, now=now):
         return "totp"
     return "recovery" if await recovery.use(tx, account_id, code, now) else None
 

@@ -8,8 +8,9 @@ from hmac import compare_digest
 import pyotp
 
 from serai.kernel.errors import Conflict, Invalid
-from serai.platform.auth.sealing import opened, sealed
 from serai.platform.db import Connection
+from serai.platform.encryption.keyring import Keyring
+from serai.platform.encryption.sealing import Place, opened, sealed
 
 ISSUER = "Serai"
 # Clocks of telephones go wrong by less than a step either way.
@@ -27,18 +28,18 @@ USED = "UPDATE account_totp SET last_step = %s WHERE account = %s"
 REMOVE = "DELETE FROM account_totp WHERE account = %s"
 
 
-async def begin(tx: Connection, account_id: str, *, key: bytes, now: datetime) -> None:
+async def begin(tx: Connection, account_id: str, *, keys: Keyring, now: datetime) -> None:
     """A new secret that waits for its first code; Conflict when an app is enrolled already."""
-    box = sealed(key, pyotp.random_base32(), holder=account_id)
+    box = await sealed(keys, pyotp.random_base32().encode(), place_of(account_id))
     begun = await tx.execute(BEGIN, (account_id, box, now))
     if not begun.rowcount:
         raise Conflict("totp.already")
 
 
-async def waiting(c: Connection, account_id: str, *, key: bytes) -> str | None:
+async def waiting(c: Connection, account_id: str, *, keys: Keyring) -> str | None:
     """The secret whose enrolment is under way."""
     row = await (await c.execute(WANTED, (account_id,))).fetchone()
-    return opened(key, row[0], holder=account_id) if row else None
+    return await _opened(keys, row[0], account_id) if row else None
 
 
 def address(secret: str, login: str) -> str:
@@ -46,21 +47,25 @@ def address(secret: str, login: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=ISSUER)
 
 
-async def confirm(tx: Connection, account_id: str, code: str, *, key: bytes, now: datetime) -> None:
+async def confirm(
+    tx: Connection, account_id: str, code: str, *, keys: Keyring, now: datetime
+) -> None:
     """The first code from the app; Invalid when it is not right."""
-    secret = await waiting(tx, account_id, key=key)
+    secret = await waiting(tx, account_id, keys=keys)
     step = _step(secret, code, now, after=0) if secret else None
     if step is None:
         raise Invalid("factor.code-wrong")
     await tx.execute(CONFIRM, (now, step, account_id))
 
 
-async def matches(tx: Connection, account_id: str, code: str, *, key: bytes, now: datetime) -> bool:
+async def matches(
+    tx: Connection, account_id: str, code: str, *, keys: Keyring, now: datetime
+) -> bool:
     """Whether the code is right and was not used before (RFC 6238 §5.2); it is then used."""
     row = await (await tx.execute(CONFIRMED, (account_id,))).fetchone()
     if row is None:
         return False
-    step = _step(opened(key, row[0], holder=account_id), code, now, after=row[1])
+    step = _step(await _opened(keys, row[0], account_id), code, now, after=row[1])
     if step is not None:
         await tx.execute(USED, (step, account_id))
     return step is not None
@@ -68,6 +73,14 @@ async def matches(tx: Connection, account_id: str, code: str, *, key: bytes, now
 
 async def remove(tx: Connection, account_id: str) -> None:
     await tx.execute(REMOVE, (account_id,))
+
+
+def place_of(account_id: str) -> Place:
+    return Place("accounts", "account_totp", "sealed", account_id)
+
+
+async def _opened(keys: Keyring, box: bytes, account_id: str) -> str:
+    return (await opened(keys, box, place_of(account_id))).decode()
 
 
 def _step(secret: str, code: str, now: datetime, *, after: int) -> int | None:

@@ -18,7 +18,6 @@ from serai.kernel.errors import Conflict, Invalid, NotFound
 from serai.platform import audit
 from serai.platform.auth import factors, notices, passkeys, policy, recovery, sessions, totp
 from serai.platform.auth.freshness import require_fresh
-from serai.platform.auth.sealing import identity_key
 from serai.platform.auth.sessions import Session
 from serai.platform.db import Connection
 from serai.web.authentication import require_session
@@ -66,7 +65,7 @@ async def begin_totp(request: Request) -> Response:
     session = await _fresh(request)
     await parse_form(request)
     async with request.app.state.db.transaction() as tx:
-        await totp.begin(tx, session.account.id, key=_key(request), now=utc_now())
+        await totp.begin(tx, session.account.id, keys=request.app.state.keys, now=utc_now())
     return see_other(PATH + "/totp")
 
 
@@ -80,7 +79,9 @@ async def confirm_totp(request: Request) -> Response:
     if not form.errors:
         try:
             async with request.app.state.db.transaction() as tx:
-                await totp.confirm(tx, session.account.id, code, key=_key(request), now=now)
+                await totp.confirm(
+                    tx, session.account.id, code, keys=request.app.state.keys, now=now
+                )
                 await _added(tx, request, session)
         except Invalid as error:
             form.refuse("code", error.key)
@@ -173,7 +174,7 @@ async def _totp_page(
     request: Request, session: Session, form: Form, *, status: int = 200
 ) -> Response:
     async with request.app.state.db.connection() as c:
-        secret = await totp.waiting(c, session.account.id, key=_key(request))
+        secret = await totp.waiting(c, session.account.id, keys=request.app.state.keys)
     if secret is None:
         return see_other(PATH)
     picture = segno.make(totp.address(secret, session.account.login), error="m")
@@ -185,7 +186,3 @@ async def _totp_page(
         picture=picture.png_data_uri(scale=5, border=2),
         secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
     )
-
-
-def _key(request: Request) -> bytes:
-    return identity_key(request.app.state.settings)

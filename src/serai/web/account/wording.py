@@ -26,7 +26,17 @@ TEXTS = {
     "factor.last": N_("Your role needs a second factor; add another one first."),
     "factor.added": N_("The second factor is set up."),
     "factor.removed": N_("The second factor is removed."),
-    "identity.key-unreadable": N_("Secrets cannot be opened; tell your administrator."),
+    **dict.fromkeys(
+        (
+            "keys.box-damaged",
+            "keys.command-failed",
+            "keys.master-missing",
+            "keys.master-unreadable",
+            "keys.unknown",
+            "keys.wrapped-damaged",
+        ),
+        N_("Secrets cannot be opened; tell your administrator."),
+    ),
     "notice.wrong-tries": N_("Wrong attempts to sign in before you did"),
     "notice.recovery-used": N_("A recovery code was used; codes left"),
     "notice.factor-added": N_("A second factor was added"),

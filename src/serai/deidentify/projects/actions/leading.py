@@ -28,6 +28,7 @@ from serai.platform import audit, jobs
 from serai.platform.auth.accounts import Account, find_account
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection, Database
+from serai.platform.encryption.keyring import Keyring
 
 KIND = "deidentify"
 MOST_SHOWN = 200
@@ -39,6 +40,7 @@ class Desk:
 
     db: Database
     blobs: Blobs
+    keys: Keyring
 
 
 def require_lead(actor: Actor) -> None:
@@ -56,7 +58,7 @@ async def create(desk: Desk, terms: Terms, *, actor: Actor, now: datetime) -> st
     id = new_id()
     async with desk.db.transaction() as tx:
         await projects.add(tx, id, terms, actor=actor, now=now)
-        await secrets.open_book(tx, id)
+        await secrets.open_book(tx, id, keys=desk.keys)
         await _audit(tx, "create", id, actor, now)
     return id
 

@@ -25,6 +25,7 @@ from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, Malformed, NotFound, SeraiError, TooLarge, Unavailable
 from serai.platform.blobs import Blobs
 from serai.platform.db import Connection
+from serai.platform.encryption.keyring import Keyring
 from serai.platform.running import Running
 
 # What pydicom raises on values that no device should have written; which one, chance decides.
@@ -44,12 +45,15 @@ class _Taking:
     project: Project
     store: FhirStore
     blobs: Blobs
+    keys: Keyring
     intake: Intake | None
     reader: Reader
     subjects: dict[str, tuple[Subject, Identity]] = field(default_factory=dict)
 
 
-async def take(running: Running, *, store: FhirStore, blobs: Blobs) -> timedelta | None:
+async def take(
+    running: Running, *, store: FhirStore, blobs: Blobs, keys: Keyring
+) -> timedelta | None:
     """Everything the asker still sees of what was chosen; nothing of it expires."""
     id, actor = str(running.job.parameters["project"]), running.job.actor
     async with running.db.connection() as connection:
@@ -57,7 +61,7 @@ async def take(running: Running, *, store: FhirStore, blobs: Blobs) -> timedelta
         total = running.job.done + await secrets.waiting(connection, id, actor=actor)
     intake = Archive(store, blobs).intake(running.db, actor) if project.terms.stored else None
     with Reader() as reader:
-        taking = _Taking(running, project, store, blobs, intake, reader)
+        taking = _Taking(running, project, store, blobs, keys, intake, reader)
         while True:
             async with running.db.connection() as connection:
                 sources = await secrets.next_sources(connection, id, actor=actor)
@@ -145,7 +149,7 @@ async def _shown(taking: _Taking, study: str) -> tuple[Subject, Identity]:
         actor = taking.running.job.actor
         async with taking.running.db.transaction() as tx:
             shown = await secrets.shown(tx, study, actor=actor)
-            subject = await secrets.subject(tx, taking.project.id, shown)
+            subject = await secrets.subject(tx, taking.project.id, shown, keys=taking.keys)
             known = Collected()
             known.number(shown.number)
             for name in shown.names:

@@ -17,6 +17,8 @@ from serai.fhir import visibility
 from serai.kernel.actor import Actor
 from serai.kernel.errors import NotFound
 from serai.platform.db import Connection
+from serai.platform.encryption.keyring import Keyring
+from serai.platform.encryption.sealing import Place, opened, sealed
 
 ADD_KEY = "INSERT INTO deidentify_secret_key (project, key) VALUES (%s, %s)"
 # Two runs of a project name a new patient one after the other.
@@ -52,9 +54,11 @@ NEXT = (
 )
 
 
-async def open_book(tx: Connection, id: str) -> None:
-    """A key that exists in one place only."""
-    await tx.execute(ADD_KEY, (id, secrets.token_bytes(KEY_BYTES)))
+async def open_book(tx: Connection, id: str, *, keys: Keyring) -> None:
+    """A key that exists in one place only, sealed."""
+    await tx.execute(
+        ADD_KEY, (id, await sealed(keys, secrets.token_bytes(KEY_BYTES), place_of(id)))
+    )
 
 
 async def shown(connection: Connection, study: str, *, actor: Actor) -> Shown:
@@ -67,17 +71,21 @@ async def shown(connection: Connection, study: str, *, actor: Actor) -> Shown:
     return Shown(uid, owner, issuer, number, tuple(patients), tuple(map(str, spelt)))
 
 
-async def subject(tx: Connection, id: str, of: Shown) -> Subject:
+async def subject(tx: Connection, id: str, of: Shown, *, keys: Keyring) -> Subject:
     """Who a patient is in this project, now and ever after."""
     row = await (await tx.execute(KEY, (id,))).fetchone()
     if row is None:
         raise NotFound("deidentify.no-such-project")
-    key, names = bytes(row[0]), of.known_as
+    key, names = await opened(keys, row[0], place_of(id)), of.known_as
     known: dict[str, str] = dict(await (await tx.execute(KNOWN, (id, names))).fetchall())
     pseudonym = next((known[name] for name in names if name in known), "")
     pseudonym = pseudonym or new_pseudonym(key, names[0])
     await tx.execute(NAME, (id, pseudonym, [name for name in names if name not in known]))
     return Subject(key, pseudonym)
+
+
+def place_of(id: str) -> Place:
+    return Place("deidentification", "deidentify_secret_key", "key", id)
 
 
 async def waiting(connection: Connection, id: str, *, actor: Actor) -> int:
