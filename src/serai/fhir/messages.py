@@ -69,6 +69,9 @@ MESSAGES: Final[Mapping[str, str]] = {
     "fhir.nul-character": "The character U+0000 is not allowed.",
     "fhir.other-id": "The id in the resource is not the one in the address.",
     "fhir.other-type": "The resource is not a {wanted}.",
+    "scope.malformed": "{scope} is no scope that this server knows.",
+    "scope.search": "{scope} names a search that no scope can have here: only codes, identifiers "
+    "and references.",
     "fhir.scope": "This access does not include the interaction {interaction} on {type}.",
     "fhir.shared-to-read": "{resource} is shared with you for reading only.",
     "fhir.stale": "{resource} has another version by now.",
