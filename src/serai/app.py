@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from serai import __version__
 from serai.care import chart, consultation, sharing
 from serai.deidentify import projects as deidentification
-from serai.fhir import upkeep
+from serai.fhir import smart, upkeep
 from serai.fhir.http import FhirDoor
 from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import keep_looking
@@ -94,6 +94,7 @@ def _routes(settings: Settings, api_app: FastAPI, scim_app: Starlette) -> list[B
         *sharing.routes(settings),
         *deidentification.routes(),
         *upkeep.routes(),
+        *smart.routes(),
         Mount("/scim/v2", app=scim_app),
         Mount("/api", app=api_app),
     ]
@@ -122,7 +123,12 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     api_app, scim_app = api(), scim.application()
     app = Starlette(
         routes=_routes(settings, api_app, scim_app),
-        middleware=[Middleware(FhirDoor), Middleware(ups.EventDoor), *web.middleware()],
+        middleware=[
+            Middleware(smart.SmartDoor),
+            Middleware(FhirDoor),
+            Middleware(ups.EventDoor),
+            *web.middleware(),
+        ],
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,
     )
@@ -140,5 +146,6 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *network_pages.NAVIGATION,
         *account_pages.NAVIGATION,
         *upkeep.NAVIGATION,
+        *smart.NAVIGATION,
     )
     return app

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         default=None,
         description="File with the key that seals one-time-code secrets; made under home unset",
     )
+    identity_hosts: str = Field(
+        default="",
+        description="Private hosts (host or host:port, with commas) of identity providers and of "
+        "apps' keys; http is taken from this machine",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from serai.kernel.actor import Actor
 from serai.kernel.errors import NotFound
 from serai.platform.auth import policy
-from serai.platform.auth.accounts import COLUMNS, END_SESSIONS, Account, read_account
+from serai.platform.auth.accounts import COLUMNS, END_GRANTS, END_SESSIONS, Account, read_account
 from serai.platform.auth.kinds import guarded_by
 from serai.platform.auth.secrets import derived, fingerprint, new_secret
 from serai.platform.db import Connection, Database
@@ -59,6 +59,7 @@ CLOSE_OTHERS = """UPDATE account_session SET closed_at = %s
 # A fresh proof is no enrolment: who needs a second factor and has none still needs one.
 PROVE = """UPDATE account_session SET secret_sha256 = %s, proved_at = %s, proved_by = %s,
                awaits = nullif(awaits, 'factor') WHERE id = %s AND closed_at IS NULL"""
+PROVED_BY = "SELECT proved_by FROM account_session WHERE id = %s"
 ENROLLED = "UPDATE account_session SET awaits = NULL WHERE id = %s AND awaits = 'enrolment'"
 PLACE = """UPDATE account_session SET organisation = %s, role = %s,
                awaits = CASE WHEN proved_by = 'password' THEN %s ELSE awaits END WHERE id = %s"""
@@ -156,6 +157,12 @@ async def prove(tx: Connection, session: Session, proved_by: str, now: datetime)
     return secret
 
 
+async def proved_by(c: Connection, session_id: str) -> str:
+    """How the person behind a session last proved who they are."""
+    row = await (await c.execute(PROVED_BY, (session_id,))).fetchone()
+    return str(row[0] or "password") if row else "password"
+
+
 async def enrolled(tx: Connection, session: Session) -> None:
     """The second factor that the role needs is there now."""
     await tx.execute(ENROLLED, (session.id,))
@@ -187,7 +194,9 @@ async def close_others(tx: Connection, session: Session, now: datetime) -> None:
 
 
 async def close_all_sessions(tx: Connection, account_id: str, now: datetime) -> None:
+    """Apps that were allowed to act go too: whoever let them may have been somebody else."""
     await tx.execute(END_SESSIONS, (now, account_id))
+    await tx.execute(END_GRANTS, (now, account_id))
 
 
 async def _find(c: Connection, secret: str, now: datetime) -> tuple[Session, datetime] | None:
