@@ -124,7 +124,7 @@ class Visit:
             return await client.post("/oauth/token", data={"client_id": self.app.id} | form)
         return await client.post("/oauth/token", data=form, auth=(self.app.id, self.secret))
 
-    async def redeem(self, code: str, **more: str) -> Response:
+    async def redeem(self, code: str = "", **more: str) -> Response:
         form = {
             "grant_type": "authorization_code",
             "code": code,

@@ -50,12 +50,14 @@ async def told(request: Request, answer: Answer) -> Response:
     try:
         given = await _given(request)
         name = _claimed(request, given)
-        tried = throttle.knock(f"app {name} from {address_of(request)}", address_of(request))
-        await throttle.count_try(request.app.state.db, tried, now)
-        proof = await proved(request, given, name, now)
-        response = await answer(request, given, proof)
-        async with request.app.state.db.transaction() as tx:
-            await throttle.forgive(tx, tried, now)
+        app = await _named(request, name)
+        tried = _knock(request, app, name)
+        if tried:
+            await throttle.count_try(request.app.state.db, tried, now)
+        response = await answer(request, given, await proved(request, given, app, now))
+        if tried:
+            async with request.app.state.db.transaction() as tx:
+                await throttle.forgive(tx, tried, now)
     except Refused as refusal:
         await _note(request, refusal, now)
         return _refused(request, refusal)
@@ -68,10 +70,10 @@ async def told(request: Request, answer: Answer) -> Response:
     return response
 
 
-async def proved(request: Request, given: Mapping[str, str], name: str, now: datetime) -> Proof:
+async def proved(
+    request: Request, given: Mapping[str, str], app: App | None, now: datetime
+) -> Proof:
     """The app, by the method it is registered for and no other."""
-    async with request.app.state.db.connection() as c:
-        app = await registry.usable(c, name)
     if app is None:
         raise Refused("invalid_client", "The app is not known.")
     method = _method(request, given)
@@ -83,6 +85,19 @@ async def proved(request: Request, given: Mapping[str, str], name: str, now: dat
         return Proof(app)
     claims = await _asserted(request, app, given["client_assertion"], now)
     return Proof(app, claims)
+
+
+async def _named(request: Request, name: str) -> App | None:
+    async with request.app.state.db.connection() as c:
+        return await registry.usable(c, name)
+
+
+def _knock(request: Request, app: App | None, name: str) -> throttle.Knock | None:
+    """Signatures of a key that is kept here are not guessed, and cost nobody else a request."""
+    if app is not None and app.jwks is not None:
+        return None
+    where = address_of(request)
+    return throttle.knock(f"app {name} from {where}", where)
 
 
 def required(given: Mapping[str, str], name: str) -> str:
