@@ -22,6 +22,7 @@ MODULES = {
     "staff": "serai.cli.staff",
     "portal": "serai.cli.portal",
     "token": "serai.cli.token",
+    "app": "serai.cli.apps",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",
     "archive": "serai.cli.archive",

@@ -12,8 +12,14 @@ from serai.web import wording
 MESSAGES: Final[Mapping[str, str]] = {
     **PROFILE_MESSAGES,
     **VALIDATION_MESSAGES,
+    "app.not-known": "No app of this id is answered at this address.",
+    "app.of-another-organisation": "This app is registered for another organisation.",
+    "app.request": "What the app sent cannot be read.",
+    "app.request-over": "This request has been answered, or is too old.",
+    "app.unknown": "There is no such app.",
     "audit.full": "The audit trail cannot be written; reading is refused until it can.",
     "auth.required": "Sign in or send a bearer token.",
+    "auth.role": "This access does not cover that.",
     "auth.scope": "This access does not cover that.",
     "bulk.address": "The address must be an https address without user or fragment.",
     "bulk.format": "_outputFormat can only be application/fhir+ndjson.",
@@ -72,6 +78,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "scope.malformed": "{scope} is no scope that this server knows.",
     "scope.search": "{scope} names a search that no scope can have here: only codes, identifiers "
     "and references.",
+    "form.foreign": "The request came from another site and was refused.",
     "fhir.scope": "This access does not include the interaction {interaction} on {type}.",
     "fhir.shared-to-read": "{resource} is shared with you for reading only.",
     "fhir.stale": "{resource} has another version by now.",

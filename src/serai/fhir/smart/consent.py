@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 
 from serai.fhir.smart.authorize import back
 from serai.fhir.smart.people import Person, candidates, person
-from serai.fhir.smart.words import Line, lines
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, NotFound
@@ -26,6 +25,7 @@ from serai.web.authentication import require_actor, require_session
 from serai.web.forms import Form, parse_form
 from serai.web.headers import CONTENT_SECURITY_POLICY
 from serai.web.rendering import render
+from serai.web.scopes import Line, lines
 
 
 @dataclass(frozen=True, slots=True)

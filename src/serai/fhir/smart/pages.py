@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serai.fhir.smart.words import lines
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, Invalid, Malformed, NotFound
@@ -20,6 +19,7 @@ from serai.web.forms import Form, parse_form
 from serai.web.languages import N_
 from serai.web.navigation import NavItem
 from serai.web.rendering import render, see_other
+from serai.web.scopes import lines
 
 PATH = "/apps"
 NAVIGATION = (NavItem(N_("Apps"), PATH, "link", roles=frozenset({"admin"})),)

@@ -21,6 +21,8 @@ TEXTS = {
     ),
     "account.place-set": N_("You act for the other place now."),
     "account.no-place": N_("You do not work there."),
+    "app.ended": N_("The app has no access any more."),
+    "app.unknown": N_("There is no such app."),
     "auth.prove-again": N_("Please prove once more who you are."),
     "factor.code-wrong": N_("This code is not right, or was used already."),
     "factor.last": N_("Your role needs a second factor; add another one first."),
