@@ -23,6 +23,7 @@ MODULES = {
     "portal": "serai.cli.portal",
     "token": "serai.cli.token",
     "app": "serai.cli.apps",
+    "provider": "serai.cli.providers",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",
     "archive": "serai.cli.archive",

@@ -79,6 +79,10 @@ SENTENCES = {
     "app.unknown": "there is no app {id}.",
     "identity.address": "the server may not call this address; see SERAI_IDENTITY_HOSTS.",
     "identity.no-answer": "{host} does not answer as it should.",
+    "provider.issuer": "give a name, a client id and the issuer's https address.",
+    "provider.linked-already": "that subject, or the account, is linked there already.",
+    "provider.of-another-organisation": "the account is of another organisation.",
+    "provider.unknown": "there is no such identity provider.",
     "policy.time-out-of-range": "idle time goes from 1m to 24h, lifetime from 5m to 7d.",
     "guardian.unknown-basis": "{basis} is not a basis; there are {known}.",
     "guardian.no-birth-date": "the patient has no birth date, so nobody knows whether they are a "

@@ -58,7 +58,7 @@ UNSIGNED = ("/oauth/authorize", "/oauth/introspect", "/oauth/revoke", "/oauth/to
 FOR_APPS = ("/fhir", "/oauth/userinfo")
 PICTURES_FOR_APPS = "/dicomweb/studies"
 # What is under the last is for whoever holds a link, and checked there.
-ANONYMOUS_UNDER = ("/static/", "/link/")
+ANONYMOUS_UNDER = ("/static/", "/link/", "/signin/with/")
 # What a session may reach that still awaits a second factor, or the enrolment of one.
 WHILE_AWAITING = {
     "factor": ("/signin/second", "/signout"),

@@ -71,12 +71,14 @@ FORGET_OLD = f"""DELETE FROM account_session s USING account a
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """How somebody got in and from where; `awaits` is what they must still do."""
+    """How somebody got in and from where; `awaits` is what they must still do, `proved_at` when
+    they proved who they are, where that was elsewhere and before."""
 
     proved_by: str = "password"
     awaits: str | None = None
     address: str = ""
     agent: str = ""
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ async def open_session(
     """A new secret at every sign-in, so that nobody can plant one beforehand."""
     await read_account(tx, account_id)
     came, secret = came or Came(), new_secret()
-    proof = (came.awaits, now, came.proved_by, came.address, came.agent[:LONGEST_AGENT])
+    proved_at = came.proved_at or now
+    proof = (came.awaits, proved_at, came.proved_by, came.address, came.agent[:LONGEST_AGENT])
     await tx.execute(OPEN, (fingerprint(secret), account_id, now, now, *proof))
     await tx.execute(FORGET_OLD, {"account": account_id, "now": now})
     found, _ = await _find(tx, secret, now) or (None, now)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid
 from serai.platform import audit
-from serai.platform.auth import factors, notices, sessions
+from serai.platform.auth import factors, notices, providers, sessions
 from serai.platform.auth.apps import grants
 from serai.platform.auth.places import places_of
 from serai.web.account import apps, passwords, secondfactors
@@ -44,6 +44,7 @@ async def show(request: Request) -> Response:
             "notices": await notices.latest(tx, session.account.id),
             "sessions": await sessions.sessions_of(tx, session.account.id, now),
             "places": await places_of(tx, session.account.id),
+            "providers": await providers.choices(tx, session.account),
             "apps": await grants.of_account(tx, session.account.id, now),
         }
         await notices.seen(tx, session.account.id, now)
