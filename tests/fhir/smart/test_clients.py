@@ -55,14 +55,14 @@ def server(database_url: str, tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-def told(page: Page, server: str) -> dict[str, Any]:
+def told(page: Page) -> dict[str, Any]:
     """What the app shows when it has got in."""
     page.get_by_role("button", name="Allow", exact=True).click()
     expect(page.locator("body")).to_contain_text("refreshed", timeout=8_000)
     found: dict[str, Any] = json.loads(page.inner_text("body"))
     assert found == {
         "patient": "na",
-        "user": f"{server}/fhir/Practitioner/li",
+        "user": "Practitioner/li",
         "foreign": 404,
         "again": "na",
         "observations": ["na-pulse", "na-sodium"],
@@ -97,7 +97,7 @@ def test_an_app_in_the_browser_is_opened_from_a_chart_and_by_itself(
         with chart.context.expect_page() as opened:
             chart.get_by_role("link", name="Growth charts").click()
         expect(opened.value.locator("#patient")).to_contain_text("na")
-        told(opened.value, server)
+        told(opened.value)
 
         stranger = browser.new_context(locale="zh-CN").new_page()
         stranger.goto(f"{there}/alone.html")

@@ -97,6 +97,9 @@ async def test_a_refresh_token_is_changed_with_every_use(visit: Visit) -> None:
     second = (await visit.refresh(first["refresh_token"])).json()
     assert second["refresh_token"] != first["refresh_token"]
     assert (await visit.get(second["access_token"], "/fhir/Patient/na")).status_code == 200
+    alone = {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]}
+    second = (await visit.hospital.client().post("/oauth/token", data=alone)).json()
+    assert (await visit.get(second["access_token"], "/fhir/Patient/na")).status_code == 200
     fewer = (await visit.refresh(second["refresh_token"], scope="patient/Patient.rs")).json()
     assert fewer["error"] == "invalid_scope"
 

@@ -24,7 +24,7 @@ from serai.kernel.errors import Malformed, RateLimited, SeraiError
 from serai.platform import addresses as network
 from serai.platform import audit
 from serai.platform.auth import throttle
-from serai.platform.auth.apps import assertions, fetching, registry
+from serai.platform.auth.apps import assertions, fetching, grants, registry
 from serai.platform.auth.apps.refusing import Refused
 from serai.platform.auth.apps.registry import App
 from serai.platform.db import Database
@@ -49,7 +49,7 @@ async def told(request: Request, answer: Answer) -> Response:
     now = utc_now()
     try:
         given = await _given(request)
-        name = _claimed(request, given)
+        name = _claimed(request, given) or await _of_refresh_token(request, given)
         app = await _named(request, name)
         tried = _knock(request, app, name)
         if tried:
@@ -85,6 +85,12 @@ async def proved(
         return Proof(app)
     claims = await _asserted(request, app, given["client_assertion"], now)
     return Proof(app, claims)
+
+
+async def _of_refresh_token(request: Request, given: Mapping[str, str]) -> str:
+    """Apps without a secret often send the token alone; it says whose it is."""
+    async with request.app.state.db.connection() as c:
+        return await grants.app_of_refresh(c, required(given, "refresh_token"))
 
 
 async def _named(request: Request, name: str) -> App | None:
@@ -153,6 +159,8 @@ def _claimed(request: Request, given: Mapping[str, str]) -> str:
             if given.get("client_assertion_type") != assertions.TYPE:
                 raise Refused("invalid_request", f"client_assertion_type must be {assertions.TYPE}")
             name = assertions.claimed_by(given["client_assertion"])
+        case _ if given.get("grant_type") == "refresh_token" and "client_id" not in given:
+            return ""
         case _:
             name = required(given, "client_id")
     if given.get("client_id", name) != name:

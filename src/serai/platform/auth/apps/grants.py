@@ -44,6 +44,8 @@ CODE = f"""SELECT c.redirect_uri, c.challenge, c.expires_at, c.used_at, g.ended_
 REFRESH = f"""SELECT f.expires_at, f.used_at, g.ended_at, {COLUMNS}
     FROM app_refresh f JOIN app_grant g ON g.id = f.app_grant
     WHERE f.secret_sha256 = %s FOR UPDATE"""  # noqa: S608
+APP_OF_REFRESH = """SELECT g.app FROM app_refresh f JOIN app_grant g ON g.id = f.app_grant
+    WHERE f.secret_sha256 = %s"""
 USE_CODE = "UPDATE app_code SET used_at = %s WHERE secret_sha256 = %s"
 USE_REFRESH = "UPDATE app_refresh SET used_at = %s WHERE secret_sha256 = %s"
 END = "UPDATE app_grant SET ended_at = %s WHERE id = %s AND ended_at IS NULL"
@@ -163,6 +165,12 @@ async def take_refresh(tx: Connection, app: App, secret: str, now: datetime) -> 
         raise Refused("invalid_grant", "The person has signed out.")
     await tx.execute(USE_REFRESH, (now, fingerprint(secret)))
     return grant
+
+
+async def app_of_refresh(c: Connection, secret: str) -> str:
+    """Whose refresh token it is, or was; nothing when it is unknown."""
+    row = await (await c.execute(APP_OF_REFRESH, (fingerprint(secret),))).fetchone()
+    return str(row[0]) if row else ""
 
 
 async def issue(
