@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.fhir.smart.conftest import HERE, REDIRECT, SCOPES, VERIFIER, Hospital, Visit, told
+from collections.abc import AsyncIterator
+
+from tests.fhir.smart.conftest import (
+    CHALLENGE,
+    HERE,
+    REDIRECT,
+    SCOPES,
+    VERIFIER,
+    Hospital,
+    Visit,
+    told,
+)
 
 
 async def test_a_code_is_taken_once_and_a_second_try_ends_what_it_gave(visit: Visit) -> None:
@@ -72,6 +83,9 @@ UNSOUND: list[dict[str, str | None]] = [
     {"response_type": "code token"},
     {"scope": "patient/*.nonsense"},
     {"scope": "system/*.cruds"},
+    {"scope": None},
+    {"scope": "x " * 300},
+    {"unheard-of": "1"},
     {"prompt": "none"},
     {"max_age": "-1"},
     {"request": "eyJhbGciOiJub25lIn0."},
@@ -217,3 +231,26 @@ async def test_no_secret_is_kept_in_clear(visit: Visit) -> None:
             text = "".join(row[0] for row in rows)
             for secret in (code, got["access_token"], got["refresh_token"]):
                 assert secret not in text, table
+
+
+async def test_a_form_without_end_is_cut_off(hospital: Hospital) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            yield b"a" * 1000
+
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    for path in ("/oauth/token", "/oauth/authorize", "/oauth/revoke"):
+        answer = await hospital.client().post(path, content=endless(), headers=headers)
+        assert answer.status_code == 400
+
+
+async def test_an_app_may_ask_by_post(visit: Visit) -> None:
+    asked = {
+        "response_type": "code", "client_id": visit.app.id, "redirect_uri": REDIRECT,
+        "scope": SCOPES, "aud": f"{HERE}/fhir", "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }  # fmt: skip
+    headers = {"origin": "https://growth.example", "sec-fetch-site": "cross-site"}
+    page = await visit.person.post("/oauth/authorize", data=asked, headers=headers)
+    assert "state" not in (answer := told(await visit.answer(page)))
+    assert (await visit.redeem(answer["code"])).status_code == 200

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from serai.fhir import granted
 from serai.fhir.smart import addresses
+from serai.fhir.smart.forms import once, sent
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Malformed
 from serai.platform.auth.apps import registry, requests, scoping
@@ -61,18 +61,11 @@ def back(request: Request, redirect_uri: str, state: str | None, **told: str) ->
 
 
 async def _given(request: Request) -> Mapping[str, str]:
-    """Each parameter once (RFC 6749 §3.1)."""
     if request.method == "POST":
-        try:
-            form = await request.form(max_files=0, max_fields=50, max_part_size=16 * 1024)
-        except HTTPException as error:
-            raise Malformed("app.request") from error
-        pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        given = await sent(request)
     else:
-        pairs = request.query_params.multi_items()
-    given = dict(pairs)
-    twice = len(given) != len(pairs)
-    if twice or any("\0" in one or len(one) > 4 * LONGEST for one in given.values()):
+        given = once(request.query_params.multi_items())
+    if any(len(one) > 4 * LONGEST for one in given.values()):
         raise Malformed("app.request")
     return given
 
@@ -89,9 +82,7 @@ async def _asked(
     tx: Connection, app: App, given: Mapping[str, str], base: str, now: datetime
 ) -> requests.Request:
     _require_form(given, base)
-    scopes = scoping.asked(given.get("scope", " "), app.scopes, level=LEVELS)
-    if not scopes:
-        raise Refused("invalid_scope", "None of the scopes is registered for this app.")
+    scopes = _scopes(app, given.get("scope", ""))
     for one in scoping.clinical(scopes):
         try:
             granted.require_understood(one)
@@ -109,6 +100,16 @@ async def _asked(
         patient=patient,
         fresh_since=_fresh_since(given, now),
     )
+
+
+def _scopes(app: App, text: str) -> frozenset[str]:
+    try:
+        scopes = scoping.asked(text, app.scopes, level=LEVELS)
+    except Malformed as error:
+        raise Refused("invalid_scope", "No scopes, or too many.") from error
+    if not scopes:
+        raise Refused("invalid_scope", "None of the scopes is registered for this app.")
+    return scopes
 
 
 def _require_form(given: Mapping[str, str], base: str) -> None:

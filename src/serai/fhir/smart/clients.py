@@ -13,11 +13,11 @@ from urllib.parse import unquote_plus
 
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from serai.fhir.smart import addresses
+from serai.fhir.smart.forms import sent
 from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Malformed, RateLimited, SeraiError
@@ -29,8 +29,6 @@ from serai.platform.auth.apps.refusing import Refused
 from serai.platform.auth.apps.registry import App
 from serai.platform.db import Database
 from serai.web.signin import address_of
-
-LONGEST = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ async def told(request: Request, answer: Answer) -> Response:
     """The answer to an app that proved itself, or why there is none."""
     now = utc_now()
     try:
-        given = await _given(request)
+        given = await sent(request)
         name = _claimed(request, given) or await _of_refresh_token(request, given)
         app = await _named(request, name)
         tried = _knock(request, app, name)
@@ -115,24 +113,6 @@ def required(given: Mapping[str, str], name: str) -> str:
 def app_actor(app: App) -> Actor:
     """The app as who acts, in the audit."""
     return Actor(app.id, Kind.MACHINE, app.name, "system", app.organisation, app=app.id)
-
-
-async def _given(request: Request) -> Mapping[str, str]:
-    """A form, each parameter once (RFC 6749 §3.2)."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise Refused("invalid_request", "Send application/x-www-form-urlencoded.")
-    if int(request.headers.get("content-length", "0") or 0) > 4 * LONGEST:
-        raise Refused("invalid_request", "That is too long.")
-    try:
-        form = await request.form(max_files=0, max_fields=50, max_part_size=LONGEST)
-    except HTTPException as error:
-        raise Refused("invalid_request", "The form cannot be read.") from error
-    pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-    given = dict(pairs)
-    if len(given) != len(pairs) or any("\0" in one for one in given.values()):
-        raise Refused("invalid_request", "A parameter is there twice.")
-    return given
 
 
 def _method(request: Request, given: Mapping[str, str]) -> str:

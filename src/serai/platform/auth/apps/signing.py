@@ -3,6 +3,7 @@ then, the old one shown for as long as something signed with it may still be loo
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,7 +51,8 @@ async def rotate(
     row = await (await tx.execute(NEWEST)).fetchone()
     if row is not None and older_than is not None and row[2] > older_than:
         return
-    made, id = RSAKey.generate_key(BITS), new_id()
+    # Takes a good part of a second.
+    made, id = await asyncio.to_thread(RSAKey.generate_key, BITS), new_id()
     private = msgspec.json.encode(made.as_dict(private=True)).decode()
     public = made.as_dict(private=False) | {"kid": id, "alg": ALGORITHM, "use": "sig"}
     await tx.execute(RETIRE, (now,))
