@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
+import psycopg
+import pytest
 import pytest_asyncio
 from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 from tests.fhir.store.test_granted import RECORD
 
-from serai.app import create_app
+from serai.app import create_app, fhir_store
 from serai.fhir import body
 from serai.kernel.actor import serai_itself
 from serai.kernel.clock import utc_now
@@ -25,6 +30,7 @@ from serai.platform.auth.accounts import create_account
 from serai.platform.auth.apps import registry
 from serai.platform.auth.apps.registry import App, Wanted
 from serai.platform.db import Database
+from serai.platform.postgres import Cluster
 from serai.platform.settings import Settings
 
 PASSWORD = "caravanserai-demo"
@@ -162,23 +168,50 @@ ACCOUNTS = (
 )
 
 
-async def furnished(db: Database, app: Starlette) -> None:
+async def _furnish(url: str) -> None:
     """The record and the people of it."""
+    db, store = await Database.open(url, max_size=2), fhir_store(Settings(base_url=HERE))
     async with db.transaction() as tx:
         for one in RECORD:
-            await app.state.fhir.update(tx, body.of(one), actor=serai_itself, now=utc_now())
+            await store.update(tx, body.of(one), actor=serai_itself, now=utc_now())
         for login, role, organisation, practitioner in ACCOUNTS:
             await create_account(
                 tx, login=login, password=PASSWORD, name=f"Dr {login}", role=role,
                 organisation=organisation, practitioner=practitioner,
             )  # fmt: skip
 
+    await db.close()
+
+
+@pytest.fixture(scope="session")
+def furnished(cluster: Cluster) -> str:
+    """The name of a database that has the record and its people already."""
+    name = "furnished"
+    with psycopg.connect(_admin(cluster), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE serai STRATEGY file_copy")
+    with ThreadPoolExecutor() as other:
+        url = cluster.url.replace("/serai?", f"/{name}?")
+        other.submit(lambda: asyncio.run(_furnish(url))).result()
+    return name
+
+
+@pytest.fixture
+def database_url(cluster: Cluster, furnished: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(_admin(cluster), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {furnished} STRATEGY file_copy")
+        yield cluster.url.replace("/serai?", f"/{name}?")
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _admin(cluster: Cluster) -> str:
+    return cluster.url.replace("/serai?", "/postgres?")
+
 
 @asynccontextmanager
 async def opened(database_url: str, home: Path, **settings: Any) -> AsyncIterator[Hospital]:
     app = create_app(Settings(home=home, base_url=HERE, **settings), database_url)
     async with app.router.lifespan_context(app):
-        await furnished(app.state.db, app)
         hospital = Hospital(app, app.state.db)
         yield hospital
         for one in hospital.opened:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
-from tests.fhir.smart.conftest import furnished
 
 from serai.app import create_app
 from serai.kernel.clock import utc_now
@@ -35,19 +34,12 @@ def elsewhere(act: Callable[[], T]) -> T:
 
 @contextmanager
 def serving(url: str, home: Path) -> Iterator[str]:
-    """The whole application with its record; its address."""
+    """The whole application; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     app = create_app(Settings(home=home, base_url=address), url)
-
-    async def furnish() -> None:
-        db = await Database.open(url, max_size=2)
-        await furnished(db, app)
-        await db.close()
-
-    elsewhere(lambda: asyncio.run(furnish()))
     server = uvicorn.Server(uvicorn.Config(app, port=port, ws="none", log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
