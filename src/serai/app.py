@@ -12,22 +12,27 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
 from serai import __version__
-from serai.care import chart, consultation, sharing
+from serai.care import sharing
+from serai.care.chart import api as chart_api
+from serai.care.chart import pages as chart
+from serai.care.consultation import api as consultation_api
+from serai.care.consultation import pages as consultation
 from serai.deidentify import projects as deidentification
 from serai.fhir import smart, upkeep
 from serai.fhir.http import FhirDoor
-from serai.fhir.store import FhirStore
 from serai.fhir.store.parameters import keep_looking
-from serai.fhir.subscriptions.guarding import register_guards as register_subscriptions
 from serai.fhir.subscriptions.hub import Hub
-from serai.fhir.terminology.keeping import register_guards as keep_terminology
-from serai.fhir.terminology.modifiers import expand
-from serai.imaging import dicomweb, ecg, light, study, uploads, ups, viewer
+from serai.imaging import study, viewer
 from serai.imaging.analysis import api as analysis_api
 from serai.imaging.analysis import pages as analysis_pages
-from serai.imaging.analysis.following import register_guards as follow_studies
 from serai.imaging.archive import Archive
+from serai.imaging.dicomweb import routes as dicomweb
+from serai.imaging.ecg import pages as ecg
 from serai.imaging.keeping import pages as keeping
+from serai.imaging.light import routes as light
+from serai.imaging.uploads import api as uploads
+from serai.imaging.ups import channel as workitem_events
+from serai.imaging.ups import routes as ups
 from serai.network import api as network_api
 from serai.network import pages as network_pages
 from serai.network import scim
@@ -36,20 +41,10 @@ from serai.platform import health
 from serai.platform.blobs import Blobs
 from serai.platform.db import Database
 from serai.platform.settings import Settings
+from serai.record import fhir_store
 from serai.web import apidocs
 from serai.web import application as web
 from serai.web.errors import api_error_handlers
-
-
-def fhir_store(settings: Settings) -> FhirStore:
-    """The store with every capability's guards; whoever writes, the rules hold."""
-    store = FhirStore(base=f"{settings.public_url}/fhir")
-    consultation.register_guards(store)
-    keep_terminology(store)
-    store.expand = expand
-    register_subscriptions(store, hosts=settings.subscription_hosts)
-    follow_studies(store)
-    return store
 
 
 def api() -> FastAPI:
@@ -63,8 +58,8 @@ def api() -> FastAPI:
     )
     for router in (
         network_api.router,
-        chart.router,
-        consultation.router,
+        chart_api.router,
+        consultation_api.router,
         sharing.router,
         uploads.router,
         deidentification.router,
@@ -111,7 +106,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         trail = asyncio.create_task(app.state.fhir.trail.keep(app.state.db))
         parameters = asyncio.create_task(keep_looking(app.state.db, app.state.fhir.parameters))
         app.state.sockets = Hub(database_url)
-        app.state.workitem_sockets = Hub(database_url, ups.LISTEN)
+        app.state.workitem_sockets = Hub(database_url, workitem_events.LISTEN)
         yield
         await app.state.workitem_sockets.close()
         await app.state.sockets.close()
@@ -126,7 +121,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         middleware=[
             Middleware(smart.SmartDoor),
             Middleware(FhirDoor),
-            Middleware(ups.EventDoor),
+            Middleware(workitem_events.EventDoor),
             *web.middleware(),
         ],
         exception_handlers=web.error_handlers(),

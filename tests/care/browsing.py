@@ -14,7 +14,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.care.hospitals import STAFF
 
-from serai.care import chart, consultation
+from serai.care.chart import api as chart_api
+from serai.care.chart import pages as chart
+from serai.care.consultation import api as consultation_api
+from serai.care.consultation import pages as consultation
 from serai.care.consultation.records import Consultations
 from serai.fhir.http import FhirDoor
 from serai.imaging.archive import Archive
@@ -29,7 +32,7 @@ PASSWORD = "caravanserai-demo"
 
 def application(kept: Consultations, home: Path) -> Starlette:
     json_api = FastAPI(exception_handlers=dict(api_error_handlers()))
-    for router in (chart.router, consultation.router):
+    for router in (chart_api.router, consultation_api.router):
         json_api.include_router(router)
     app = page_app(
         [

@@ -19,12 +19,17 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One archive for a module whose tests do not disturb each other."""
+def own_database(cluster: Cluster) -> Iterator[str]:
+    """An empty database for a module whose tests do not disturb each other."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(cluster.url.replace("/serai?", "/postgres?"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE serai STRATEGY file_copy")
-        url = cluster.url.replace("/serai?", f"/{name}?")
-        with serving(url, tmp_path_factory.mktemp("home")) as started:
-            yield started
+        yield cluster.url.replace("/serai?", f"/{name}?")
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def shared_server(own_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One archive for such a module."""
+    with serving(own_database, tmp_path_factory.mktemp("home")) as started:
+        yield started

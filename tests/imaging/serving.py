@@ -19,8 +19,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from serai.fhir.store import FhirStore
 from serai.fhir.subscriptions.hub import Hub
-from serai.imaging import dicomweb, study, ups, viewer
+from serai.imaging import study, viewer
 from serai.imaging.archive import Archive
+from serai.imaging.dicomweb import routes as dicomweb
+from serai.imaging.ups import channel
+from serai.imaging.ups import routes as ups
 from serai.kernel.errors import SeraiError
 from serai.platform.auth.scopes import parse_scopes
 from serai.platform.auth.tokens import issue_token
@@ -68,7 +71,7 @@ def imaging_app(settings: Settings, database_url: str) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.db = await Database.open(database_url, max_size=5)
-        app.state.workitem_sockets = Hub(database_url, ups.LISTEN)
+        app.state.workitem_sockets = Hub(database_url, channel.LISTEN)
         yield
         await app.state.workitem_sockets.close()
         await app.state.db.close()
@@ -82,7 +85,7 @@ def imaging_app(settings: Settings, database_url: str) -> Starlette:
             *assets.routes(),
         ],
         exception_handlers=error_handlers(),
-        middleware=[Middleware(ups.EventDoor), Middleware(Authentication, refuse=_refuse)],
+        middleware=[Middleware(channel.EventDoor), Middleware(Authentication, refuse=_refuse)],
         lifespan=lifespan,
     )
     app.state.settings = settings

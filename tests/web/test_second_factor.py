@@ -19,7 +19,7 @@ from tests.web.conftest import NAVIGATION, PASSWORD, ROUTES
 
 from serai.kernel.clock import utc_now
 from serai.platform.auth.accounts import create_account, find_account
-from serai.platform.auth.factors import require_fresh
+from serai.platform.auth.freshness import require_fresh
 from serai.platform.auth.places import add_place
 from serai.platform.auth.policy import RolePolicy, set_policy
 from serai.platform.db import Database

@@ -7,13 +7,13 @@ import asyncio
 import typer
 from rich.console import Console
 
-from serai.app import fhir_store
 from serai.cli.database import opened_database
 from serai.cli.settings import read_settings
 from serai.demo import load
 from serai.imaging.archive import Archive
 from serai.platform.blobs import Blobs
 from serai.platform.settings import Settings
+from serai.record import fhir_store
 
 command = typer.Typer()
 

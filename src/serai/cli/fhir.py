@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from serai.app import fhir_store
 from serai.cli.database import opened_database
 from serai.cli.settings import read_settings
 from serai.cli.wording import explained
 from serai.fhir import packages
 from serai.kernel.actor import serai_itself
 from serai.kernel.clock import utc_now
+from serai.record import fhir_store
 
 command = typer.Typer(no_args_is_help=True)
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from serai.app import fhir_store
 from serai.cli.database import opened_database
 from serai.cli.settings import read_settings
 from serai.exchange.importing import run
 from serai.imaging.archive import Archive
 from serai.platform.blobs import Blobs
+from serai.record import fhir_store
 
 command = typer.Typer()
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from serai.app import fhir_store
 from serai.cli.database import opened_database
 from serai.cli.settings import read_settings
 from serai.imaging.dimse.peers import peers_of, set_peers
 from serai.kernel.clock import utc_now
 from serai.network.loading import Loaded, load
+from serai.record import fhir_store
 
 command = typer.Typer(no_args_is_help=True)
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from serai.app import fhir_store
 from serai.cli.database import opened_database, require
 from serai.cli.settings import read_settings
 from serai.kernel.actor import serai_itself
@@ -19,6 +18,7 @@ from serai.platform import audit
 from serai.platform.auth import accounts, kinds, links
 from serai.platform.auth.accounts import Account
 from serai.platform.db import Connection
+from serai.record import fhir_store
 from serai.web.account.passwords import link_address
 
 command = typer.Typer(no_args_is_help=True)

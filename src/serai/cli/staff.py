@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from serai.app import fhir_store
 from serai.cli.database import opened_database
 from serai.cli.settings import read_settings
 from serai.kernel.actor import serai_itself
@@ -16,6 +15,7 @@ from serai.kernel.clock import utc_now
 from serai.network.staff.changing import Feed, Outcome, carry_out, planned, refuse_mass_leaving
 from serai.network.staff.feed import read_feed
 from serai.network.staff.model import Change
+from serai.record import fhir_store
 from serai.web.account.passwords import link_address
 
 command = typer.Typer(no_args_is_help=True)

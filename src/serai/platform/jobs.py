@@ -117,7 +117,8 @@ async def ask(
         "kind": kind,
         "asked_by": actor.id,
         "organisation": actor.organisation,
-        "actor": Jsonb(asdict(actor) | {"scopes": sorted(actor.scopes)}),
+        # A job proves nobody's identity, however lately its asker has.
+        "actor": Jsonb(asdict(actor) | {"scopes": sorted(actor.scopes), "proved_at": None}),
         "parameters": Jsonb(dict(parameters)),
         "now": now,
     }
@@ -222,5 +223,10 @@ async def _defer(tx: Connection, id: str) -> None:
 
 def _job(row: tuple[Any, ...]) -> Job:
     id, kind, status, actor, *rest = row
-    known = actor | {"kind": Kind(actor["kind"]), "scopes": frozenset(actor["scopes"])}
+    known = actor | {
+        "kind": Kind(actor["kind"]),
+        "scopes": frozenset(actor["scopes"]),
+        "only": tuple(actor["only"]) if actor.get("only") else None,
+        "patients": tuple(actor.get("patients", ())),
+    }
     return Job(id, kind, status, Actor(**known), *rest)

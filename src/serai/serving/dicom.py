@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 
-from serai.app import fhir_store
 from serai.imaging import dimse
 from serai.kernel.allocating import return_what_is_free
 from serai.platform.settings import Settings
+from serai.record import fhir_store
 
 
 def serve(

@@ -12,7 +12,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from serai.app import fhir_store
 from serai.fhir.bulk import exporting, files, reindexing
 from serai.fhir.bulk.inputs import Hosts
 from serai.fhir.store import FhirStore
@@ -20,7 +19,8 @@ from serai.fhir.store.parameters import OFTEN_S
 from serai.fhir.subscriptions import delivering, forgetting
 from serai.fhir.subscriptions.guarding import allowed_hosts
 from serai.fhir.terminology import packaged
-from serai.imaging import light, uploads
+from serai.imaging import uploads
+from serai.imaging.light import ready as light
 from serai.imaging.ups import forgetting as workitems
 from serai.platform import queue
 from serai.platform.blobs import Blobs
@@ -28,6 +28,7 @@ from serai.platform.db import Database
 from serai.platform.queue import Runner
 from serai.platform.running import Running, Work, stopped_within
 from serai.platform.settings import Settings
+from serai.record import fhir_store
 from serai.serving.lean import load_after_all
 
 CONNECTIONS = 6

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-# structlog loads rich for coloured tracebacks, pydicom loads requests for downloads of test
-# files. Together they are a third of the time a process takes to load.
-UNNEEDED = ("rich", "requests")
+# structlog loads rich for coloured tracebacks and greenlet for logs of green threads, pydicom loads
+# requests and tqdm for downloads of test files. Together they are a third of the time a process
+# takes to load.
+UNNEEDED = ("rich", "greenlet", "requests", "tqdm")
 
 
 def load_less() -> None:

@@ -18,6 +18,7 @@ from serai.kernel.errors import Forbidden, Unauthenticated
 from serai.platform import addresses, audit
 from serai.platform.auth import factors, providers, relying
 from serai.platform.auth.accounts import KNOCKS, Account, read_account
+from serai.platform.auth.freshness import require_fresh
 from serai.platform.auth.providers import Provider, Visit
 from serai.platform.auth.relying import Said, Way
 from serai.platform.auth.sealing import identity_key
@@ -53,7 +54,7 @@ async def there(request: Request) -> Response:
 async def link(request: Request) -> Response:
     """The holder of an account, with a fresh proof, says who they are at the provider."""
     session, now = require_session(request), utc_now()
-    factors.require_fresh(session.actor, now)
+    require_fresh(session.actor, now)
     if not from_this_site(request):
         raise Forbidden("form.foreign")
     return await _led_there(
@@ -64,7 +65,7 @@ async def link(request: Request) -> Response:
 async def unlink(request: Request) -> Response:
     session, now = require_session(request), utc_now()
     await parse_form(request)
-    factors.require_fresh(session.actor, now)
+    require_fresh(session.actor, now)
     async with request.app.state.db.transaction() as tx:
         await providers.unlink(tx, request.path_params["provider"], session.account.id)
         await audit.record(tx, actor=session.actor, act="provider.unlink", at=now)

@@ -15,6 +15,7 @@ from serai.fhir.body import encode
 from serai.fhir.search import own
 from serai.fhir.store.parameters import Watch
 from serai.kernel.actor import serai_itself
+from serai.platform.db import Connection
 
 ROWS = """SELECT count(*) FROM fhir_resource r JOIN audit_event a
           ON a.resource = r.type || '/' || r.id AND a.version = r.version
@@ -109,6 +110,21 @@ async def _rates_of(node: Node, subject: str) -> set[int]:
     return {one["valueQuantity"]["value"] for one in found}
 
 
+@pytest.fixture
+def alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of other tests in this process look into databases of their own, once a second;
+    a process of ours has one database, and one set of parameters."""
+    look = Watch.look
+
+    async def look_here(watch: Watch, connection: Connection) -> None:
+        async with node.db.connection() as own_connection:
+            if connection.info.dbname == own_connection.info.dbname:
+                await look(watch, connection)
+
+    monkeypatch.setattr(Watch, "look", look_here)
+
+
+@pytest.mark.usefixtures("alone")
 async def test_a_parameter_kept_here_finds_what_was_prepared_without_knowing_it(
     node: Node, folder: Path
 ) -> None:

@@ -22,7 +22,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 from tests.fhir.store.test_granted import RECORD
 
-from serai.app import create_app, fhir_store
+from serai.app import create_app
 from serai.fhir import body
 from serai.kernel.actor import serai_itself
 from serai.kernel.clock import utc_now
@@ -32,6 +32,7 @@ from serai.platform.auth.apps.registry import App, Wanted
 from serai.platform.db import Database
 from serai.platform.postgres import Cluster
 from serai.platform.settings import Settings
+from serai.record import fhir_store
 
 PASSWORD = "caravanserai-demo"
 HERE = "http://serai.test"

@@ -18,8 +18,9 @@ from tests.imaging.archive.test_intake import of
 
 from serai.fhir import body
 from serai.fhir.store import FhirStore
-from serai.imaging import ecg
 from serai.imaging.archive import Archive, Outcome
+from serai.imaging.ecg import pages as ecg_pages
+from serai.imaging.ecg import receive
 from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.platform.auth.accounts import create_account
@@ -57,7 +58,7 @@ class Site:
         db = await Database.open(self.database_url, max_size=2)
         archive = Archive(FhirStore(), Blobs(self.home))
         intake = archive.intake(db, actor)
-        received = [ecg.receive(content) for content in contents]
+        received = [receive(content) for content in contents]
         outcomes = await intake.keep(received, now=utc_now())
         await intake.finish(now=utc_now())
         await db.close()
@@ -95,7 +96,7 @@ def pages(settings: Settings, database_url: str) -> Starlette:
         await app.state.db.close()
 
     app = Starlette(
-        routes=[*web.routes(), *ecg.routes()],
+        routes=[*web.routes(), *ecg_pages.routes()],
         middleware=web.middleware(),
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,

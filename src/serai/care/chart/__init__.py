@@ -8,9 +8,7 @@ from serai.care.chart.actions import (
     person,
     studies,
 )
-from serai.care.chart.api import router
 from serai.care.chart.model import Attached, Entry, Kind, Person, Study, Summary, grouped
-from serai.care.chart.pages import KIND_ICONS, KIND_LABELS, NAVIGATION, banner, routes
 from serai.care.chart.records import (
     KINDS,
     organisation_name,
@@ -22,9 +20,6 @@ from serai.care.chart.records import (
 
 __all__ = [
     "KINDS",
-    "KIND_ICONS",
-    "KIND_LABELS",
-    "NAVIGATION",
     "Attached",
     "Charts",
     "Entry",
@@ -34,14 +29,11 @@ __all__ = [
     "Summary",
     "attach_document",
     "attach_pictures",
-    "banner",
     "find",
     "grouped",
     "organisation_name",
     "person",
     "person_name",
-    "router",
-    "routes",
     "studies",
     "summary",
     "timeline",

@@ -18,13 +18,10 @@ from serai.care.consultation.actions import (
     sign,
     start,
 )
-from serai.care.consultation.api import router
 from serai.care.consultation.model import Consultation, Opinion, Request, State, Urgency
-from serai.care.consultation.pages import NAVIGATION, routes
 from serai.care.consultation.records import Consultations
 
 __all__ = [
-    "NAVIGATION",
     "Consultation",
     "Consultations",
     "Opinion",
@@ -44,8 +41,6 @@ __all__ = [
     "edit",
     "redirect",
     "register_guards",
-    "router",
-    "routes",
     "send",
     "sign",
     "start",

@@ -11,9 +11,9 @@ from serai.kernel.actor import Actor
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Forbidden, Invalid, Malformed, NotFound
 from serai.platform import audit
-from serai.platform.auth import factors
 from serai.platform.auth.apps import registry
 from serai.platform.auth.apps.registry import METHODS, App, Wanted
+from serai.platform.auth.freshness import require_fresh
 from serai.web.authentication import require_staff
 from serai.web.forms import Form, parse_form
 from serai.web.languages import N_
@@ -46,7 +46,7 @@ async def show(request: Request) -> Response:
 async def register(request: Request) -> Response:
     """The app and, shown once, its secret."""
     actor, form, now = _administrator(request), await parse_form(request), utc_now()
-    factors.require_fresh(actor, now)
+    require_fresh(actor, now)
     wanted = _wanted(form, actor)
     if form.errors or wanted is None:
         return await _show(request, form, status=422)
@@ -65,7 +65,7 @@ async def register(request: Request) -> Response:
 async def revoke(request: Request) -> Response:
     actor, now = _administrator(request), utc_now()
     await parse_form(request)
-    factors.require_fresh(actor, now)
+    require_fresh(actor, now)
     id = request.path_params["id"]
     async with request.app.state.db.transaction() as tx:
         app = await registry.usable(tx, id)

@@ -75,7 +75,9 @@ class Arriving:
             raise self._failure
         sha256 = self._summed.hexdigest()
         if self._file is None:
-            return replace(receive(b"".join(self._parts)), sha256=sha256)
+            # Once: an object is in memory as its parts or as a whole.
+            content, self._parts = b"".join(self._parts), []
+            return replace(receive(content), sha256=sha256)
         with storage_errors():
             self._spill()
         syncing = _SYNCING.submit(os.fdatasync, self._file.fileno())

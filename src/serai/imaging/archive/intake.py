@@ -272,7 +272,9 @@ class Intake:
                 await audit.record(
                     tx, actor=self._actor, act="dicom.store", at=now, resource=resource
                 )
-        await asyncio.gather(*(self._make_sure(each) for each in kept))
+        for each in kept:
+            if not (self._is_for_log(each.received) and self._blobs.is_wanted(each.blob)):
+                await self._make_sure(each)
         self._audited |= new_to_us
         self._grown |= grown
         self._room.grew(sum(e.received.size for e in kept if e.instance.study_uid in grown))

@@ -27,6 +27,7 @@ LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN"
 SHORT_VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905
 )
+SHORT_VR_NAMES = {vr.encode(): vr for vr in SHORT_VRS}
 VR_NAMES = {vr.encode(): vr for vr in LONG_VRS | SHORT_VRS}
 
 
@@ -95,7 +96,7 @@ class _Walker:
         if depth > MAX_DEPTH:
             raise Malformed("dicom.nested-too-deeply")
         found: list[Element] = []
-        while at < end:
+        while (at := self._plain(found, at, end)) < end:
             if self._only_padding(at, end):
                 return tuple(found), end
             tag, vr, length, at = self._header(at, end)
@@ -104,6 +105,18 @@ class _Walker:
             element, at = self._element(tag, vr, length, at, end, depth)
             found.append(element)
         return tuple(found), at
+
+    def _plain(self, found: list[Element], at: int, end: int) -> int:
+        """Take explicit elements with short VRs, which most are, as long as nothing else comes."""
+        unpack, buffer = self.explicit_header, self.buffer
+        while self.encoding.explicit and at + 8 <= end:
+            group, element, raw_vr, length = unpack(buffer, at)
+            vr, behind = SHORT_VR_NAMES.get(raw_vr), at + 8 + length
+            if vr is None or group == 0xFFFE or behind > end:
+                break
+            found.append(Element(group << 16 | element, vr, at + 8, length))
+            at = behind
+        return at
 
     def _only_padding(self, at: int, end: int) -> bool:
         """Some writers fill the last block with zeros, which no element begins with."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -16,6 +17,7 @@ Attributes = dict[str, Attribute]
 
 # Private headers and lookup tables beyond this are fetched when somebody wants them.
 INLINE_LIMIT = 1024
+SHORT = 64
 SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_REPRESENTATION = 0x00280103
 
@@ -70,7 +72,8 @@ class JsonModel:
         raw = self._raw(element)
         if vr in NUMBER_FORMATS or vr == "AT":
             return _filled(vr, self._numbers(raw, vr))
-        return _filled(vr, _texts(raw, vr, codecs))
+        texts = _short_texts if len(raw) <= SHORT else _texts
+        return _filled(vr, [*texts(raw, vr, codecs)])
 
     def _sequence(
         self, element: Element, codecs: tuple[str, ...], path: str, *, signed: bool
@@ -115,7 +118,7 @@ def first_text(attributes: Mapping[str, Attribute], tag: str) -> str:
     return "" if value is None else str(value)
 
 
-def _texts(raw: bytes, vr: str, codecs: tuple[str, ...]) -> list[Any]:
+def _texts(raw: bytes, vr: str, codecs: tuple[str, ...]) -> tuple[Any, ...]:
     if vr in DECODED_VRS:
         text = decode(raw, codecs, person_name=vr == "PN")
     else:
@@ -124,9 +127,13 @@ def _texts(raw: bytes, vr: str, codecs: tuple[str, ...]) -> list[Any]:
     text = text.replace("\0", " ") if "\0" in text.rstrip("\0") else text.rstrip("\0")
     if vr in UNSPLIT_VRS:
         text = text.rstrip()
-        return [text] if text else []
-    values = [_text_value(part, vr) for part in text.split("\\")]
-    return values if any(value is not None for value in values) else []
+        return (text,) if text else ()
+    values = tuple(_text_value(part, vr) for part in text.split("\\"))
+    return values if any(value is not None for value in values) else ()
+
+
+# The pictures of a series say most things alike.
+_short_texts = lru_cache(maxsize=4096)(_texts)
 
 
 def _text_value(part: str, vr: str) -> Any:

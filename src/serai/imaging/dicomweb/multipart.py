@@ -94,16 +94,17 @@ class Parser:
     def _content(self) -> Event | None:
         at = self._waiting.find(self._delimiter)
         if at >= 0:
-            content = bytes(self._waiting[:at])
-            del self._waiting[: at + len(self._delimiter)]
             self._state = self._part_end
-            return content
+            return self._taken(at, at + len(self._delimiter))
         safe = len(self._waiting) - len(self._delimiter)
-        if safe <= 0:
-            return None
-        content = bytes(self._waiting[:safe])
-        del self._waiting[:safe]
-        return content
+        return self._taken(safe, safe) if safe > 0 else None
+
+    def _taken(self, end: int, behind: int) -> bytes:
+        """What stands before `end`; everything before `behind` goes."""
+        with memoryview(self._waiting) as waiting, waiting[:end] as content:
+            taken = bytes(content)
+        del self._waiting[:behind]
+        return taken
 
     def _part_end(self) -> Event | None:
         self._state = self._after_delimiter

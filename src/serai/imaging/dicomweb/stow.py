@@ -20,13 +20,14 @@ from serai.imaging.dicomweb.answers import DICOM_JSON, dicomweb_root, may
 from serai.imaging.dicomweb.assembling import BulkPart, Parts, assembled, data_sets
 from serai.imaging.dicomweb.multipart import PartEnd, PartStart, events
 from serai.imaging.dicomweb.spooled import Spooled
+from serai.kernel.allocating import give_back
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Malformed, SeraiError, TooLarge, Unsupported
 from serai.platform.blobs import Blobs
 
 # A batch is one transaction: enough to spare commits, little enough to keep memory bounded.
 BATCH_OBJECTS = 64
-BATCH_BYTES = 32 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
 # A change of thread costs more than writing one piece of a body.
 PIECES_AT_ONCE = 8
 DICOM = "application/dicom"
@@ -41,18 +42,30 @@ class Refused:
     sop_instance: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A part that was kept, without its bytes: a body may bring thousands."""
+
+    sop_class: str
+    study: str
+    series: str
+    sop_instance: str
+
+
 @dataclass(slots=True)
 class Report:
     """What the response tells about each part."""
 
-    stored: list[Received] = field(default_factory=list)
+    stored: list[Stored] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    bytes: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        if outcome.error is None:
-            self.stored.append(outcome.received)
-            return
         instance = outcome.received.instance
+        if outcome.error is None:
+            kept = instance.sop_class, instance.study_uid, instance.series_uid, instance.uid
+            self.stored.append(Stored(*kept))
+            return
         self.refused.append(Refused(outcome.error, instance.sop_class, instance.uid))
 
 
@@ -69,6 +82,8 @@ async def store(request: Request) -> Response:
             await _keep(batch, intake, report, request.path_params.get("study"))
     finally:
         await intake.finish(now=utc_now())
+        if report.bytes > BATCH_BYTES:
+            await asyncio.to_thread(give_back)
     if not report.stored and not report.refused:
         raise Malformed("stow.no-parts")
     return _response(report, dicomweb_root(request))
@@ -170,6 +185,7 @@ async def _batches(
                 continue
             batch.append(received)
             size += received.in_memory
+            report.bytes += received.in_memory
             if len(batch) >= BATCH_OBJECTS or size >= BATCH_BYTES:
                 yield batch
                 await files.aclose()
@@ -220,7 +236,7 @@ def _response(report: Report, root: str) -> Response:
     with_uids = [each for each in report.refused if each.sop_instance]
     without = [each for each in report.refused if not each.sop_instance]
     data_set: dict[str, Any] = {}
-    studies = {each.instance.study_uid for each in report.stored}
+    studies = {each.study for each in report.stored}
     if len(studies) == 1:
         data_set["00081190"] = _value("UR", f"{root}/studies/{min(studies)}")
     if with_uids:
@@ -245,14 +261,13 @@ def _failed(refused: Refused) -> dict[str, Any]:
     return {tag: value for tag, value in item.items() if value["Value"] != [""]}
 
 
-def _stored(received: Received, root: str) -> dict[str, Any]:
-    instance = received.instance
+def _stored(stored: Stored, root: str) -> dict[str, Any]:
     address = (
-        f"{root}/studies/{instance.study_uid}/series/{instance.series_uid}/instances/{instance.uid}"
+        f"{root}/studies/{stored.study}/series/{stored.series}/instances/{stored.sop_instance}"
     )
     return {
-        "00081150": _value("UI", instance.sop_class),
-        "00081155": _value("UI", instance.uid),
+        "00081150": _value("UI", stored.sop_class),
+        "00081155": _value("UI", stored.sop_instance),
         "00081190": _value("UR", address),
     }
 

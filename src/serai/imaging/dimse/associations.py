@@ -58,9 +58,13 @@ class Associations:
                 theirs(request, context_id)
 
         association._serve_request = serve  # noqa: SLF001
-        association.dul._read_pdu_data = Incoming(  # noqa: SLF001 - the one place it reads
+        incoming = Incoming(
             association.dul, partial(self._begin, association), partial(self._store, association)
-        ).read
+        )
+        machine = association.dul.state_machine
+        machine.do_action = _or_cut(association, machine.do_action)
+        # The one place it reads.
+        association.dul._read_pdu_data = _or_cut(association, incoming.read)  # noqa: SLF001
 
     def _begin(self, association: Any, request: StoreRequest) -> Arriving:
         return self._open[association].begin(association, request)
@@ -137,9 +141,43 @@ class Associations:
 
     def _closed(self, event: evt.Event) -> None:
         """Released, aborted or lost: what has arrived is settled either way."""
+        if event.assoc.requestor.primitive is None:
+            _wake(event.assoc)
         association = self._open.pop(event.assoc, None)
         if association:
             association.finish()
+
+
+def _or_cut(association: Any, act: Callable[..., None]) -> Callable[..., None]:
+    """What a sender says that nothing provides for would end pynetdicom's thread, and leave the
+    association open for ever: it is cut off instead."""
+
+    def acting(*given: Any) -> None:
+        try:
+            act(*given)
+        except Exception as error:  # noqa: BLE001
+            log.warning("dimse.cut-off", error=type(error).__name__, address=_address(association))
+            _cut(association)
+
+    return acting
+
+
+def _cut(association: Any) -> None:
+    association.is_aborted, association.is_established = True, False
+    association._kill = association.dul._kill_thread = True  # noqa: SLF001
+    if association.dul.socket:
+        association.dul.socket.close()
+    _wake(association)
+    evt.trigger(association, evt.EVT_CONN_CLOSE, {})
+
+
+def _wake(association: Any) -> None:
+    """Its thread waits for a request that does not come any more."""
+    association.dul.to_user_queue.put(None)
+
+
+def _address(association: Any) -> str:
+    return str(association.requestor.address)
 
 
 def _may(peer: Peer, sop_class: str) -> bool:

@@ -22,6 +22,7 @@ from serai.network.staff.changing import Feed, carry_out_one
 from serai.network.staff.model import Change, Person, Step
 from serai.platform import audit
 from serai.platform.auth import accounts, factors, links, notices, overview, policy, throttle
+from serai.platform.auth.freshness import require_fresh
 from serai.platform.auth.overview import Line
 from serai.platform.auth.places import add_place, leave_place
 from serai.platform.auth.roles import ROLES
@@ -283,7 +284,7 @@ def _administrator(request: Request) -> Actor:
 
 
 def _require_fresh(actor: Actor) -> None:
-    factors.require_fresh(actor, utc_now())
+    require_fresh(actor, utc_now())
 
 
 def _organisation(actor: Actor) -> str:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from serai.kernel.actor import Actor
-from serai.kernel.errors import Unauthenticated
 from serai.platform.auth import passkeys, policy, recovery, totp
 from serai.platform.db import Connection
-
-# How old a proof of identity may be before something that must not be done in another's name.
-FRESH = timedelta(minutes=15)
 
 HELD = """SELECT EXISTS (SELECT FROM account_totp
                          WHERE account = %(account)s AND confirmed_at IS NOT NULL),
@@ -65,12 +60,3 @@ async def remove_all(tx: Connection, account_id: str) -> None:
     await totp.remove(tx, account_id)
     await passkeys.remove_all(tx, account_id)
     await recovery.forget(tx, account_id)
-
-
-def require_fresh(actor: Actor, now: datetime, *, within: timedelta = FRESH) -> None:
-    """Unauthenticated when the person behind a session proved who they are too long ago.
-
-    Machines and the server itself have no session and prove themselves with every request.
-    """
-    if actor.proved_at is not None and now - actor.proved_at > within:
-        raise Unauthenticated("auth.prove-again")

@@ -26,4 +26,4 @@ CREATE TABLE consent_exception (LIKE consent_refusal INCLUDING DEFAULTS);
 CREATE INDEX consent_exception_provision ON consent_exception (consent, provision);
 
 -- Security labels are found under a key of their own from now on.
-UPDATE fhir_index SET due = true, type = '', after = '';
+UPDATE fhir_index SET due = EXISTS (SELECT FROM fhir_resource), type = '', after = '';

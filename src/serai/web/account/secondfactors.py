@@ -17,6 +17,7 @@ from serai.kernel.clock import utc_now
 from serai.kernel.errors import Conflict, Invalid, NotFound
 from serai.platform import audit
 from serai.platform.auth import factors, notices, passkeys, policy, recovery, sessions, totp
+from serai.platform.auth.freshness import require_fresh
 from serai.platform.auth.sealing import identity_key
 from serai.platform.auth.sessions import Session
 from serai.platform.db import Connection
@@ -140,7 +141,7 @@ async def new_codes(request: Request) -> Response:
 
 async def _fresh(request: Request) -> Session:
     session = require_session(request)
-    factors.require_fresh(session.actor, utc_now())
+    require_fresh(session.actor, utc_now())
     return session
 
 

@@ -28,7 +28,7 @@ from serai.care.consultation.records import words
 from serai.fhir.store import Change, FhirStore
 from serai.kernel.actor import serai_itself
 from serai.kernel.errors import Conflict, Forbidden, Invalid
-from serai.platform.auth.factors import require_fresh
+from serai.platform.auth.freshness import require_fresh
 from serai.platform.db import Connection
 
 Resource = dict[str, Any]

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from serai.care import chart
+from serai.care.chart.pages import KIND_LABELS, banner
 from serai.care.consultation import actions
 from serai.care.consultation.model import Request as Asked
 from serai.care.consultation.model import State, Urgency
@@ -40,7 +41,7 @@ async def choose_patient(request: Request) -> Response:
         "care/consultation/choose.html",
         fragment="results",
         text=text,
-        people=[(person, chart.banner(person)) for person in people],
+        people=[(person, banner(person)) for person in people],
         may_register=actor.may("c", "Patient"),
     )
 
@@ -90,13 +91,13 @@ def _show(
         "care/consultation/edit.html",
         status=status,
         desk=desk,
-        banner=chart.banner(desk.person),
+        banner=banner(desk.person),
         form=form,
         chosen=frozenset(form.list("attach")),
         problem=problem,
         groups=_groups(desk.entries),
         words=words,
-        labels=chart.KIND_LABELS,
+        labels=KIND_LABELS,
         specialties=sorted({code for codes in desk.offered.values() for code in codes}),
     )
 
@@ -199,9 +200,9 @@ async def review(request: Request) -> Response:
         request,
         "care/consultation/review.html",
         view=view,
-        banner=chart.banner(view.person),
+        banner=banner(view.person),
         words=words,
-        labels=chart.KIND_LABELS,
+        labels=KIND_LABELS,
     )
 
 

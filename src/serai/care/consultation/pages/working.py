@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from serai.care import chart
+from serai.care.chart.pages import KIND_ICONS, KIND_LABELS, banner
 from serai.care.consultation import actions
 from serai.care.consultation.model import Act, Consultation, Opinion, State
 from serai.care.consultation.pages import words
@@ -49,12 +50,12 @@ async def _show(
         status=status,
         view=view,
         consultation=view.consultation,
-        banner=chart.banner(view.person) | _no_link(view, actor),
+        banner=banner(view.person) | _no_link(view, actor),
         problem=problem,
         form=shown,
         words=words,
-        labels=chart.KIND_LABELS,
-        icons=chart.KIND_ICONS,
+        labels=KIND_LABELS,
+        icons=KIND_ICONS,
         groups=chart.grouped(view.entries),
         hospitals=_others(view),
         now=now,
@@ -194,7 +195,7 @@ async def print_opinion(request: Request) -> Response:
         filename=f"opinion-{view.consultation.id}.pdf",
         view=view,
         consultation=view.consultation,
-        banner=chart.banner(view.person),
+        banner=banner(view.person),
         opinion=view.opinion,
         words=words,
     )
