@@ -7,6 +7,10 @@ from joserfc.jwk import KeySet
 from tests.fhir.smart.conftest import HERE, SCOPES, Hospital, Visit, told
 from tests.fhir.store.test_granted import VITALS
 
+from serai.kernel.clock import utc_now
+from serai.platform.auth.apps import signing
+from serai.platform.auth.sealing import identity_key
+
 
 async def test_a_person_lets_an_app_read_one_patient(visit: Visit) -> None:
     got = await visit.tokens()
@@ -135,3 +139,58 @@ async def test_discovery_tells_where_everything_is(hospital: Hospital) -> None:
             path = value.removeprefix(HERE)
             answer = await client.request("POST" if "token" in name else "GET", path)
             assert answer.status_code not in (404, 500), name
+
+
+async def test_two_factors_are_told_as_such(visit: Visit) -> None:
+    await visit.hospital.sql("UPDATE account_session SET proved_by = 'totp'")
+    got = await visit.tokens()
+    keys = KeySet.import_key_set((await visit.hospital.client().get("/oauth/keys")).json())
+    claims = jwt.decode(got["id_token"], keys, algorithms=["RS256"]).claims
+    assert (claims["acr"], claims["amr"][-1]) == ("https://refeds.org/profile/mfa", "mfa")
+
+
+async def test_a_new_signing_key_leaves_the_old_one_on_show_for_a_while(visit: Visit) -> None:
+    first = (await visit.tokens())["id_token"]
+    key = identity_key(visit.hospital.app.state.settings)
+    async with visit.hospital.db.transaction() as tx:
+        await signing.rotate(tx, key=key, now=utc_now())
+    second = (await visit.tokens())["id_token"]
+    client = visit.hospital.client()
+    shown = KeySet.import_key_set((await client.get("/oauth/keys")).json())
+    kids = {jwt.decode(one, shown, algorithms=["RS256"]).header["kid"] for one in (first, second)}
+    assert len(kids) == 2
+    await visit.hospital.sql("UPDATE signing_key SET retired_at = retired_at - interval '3 days'")
+    left = (await client.get("/oauth/keys")).json()["keys"]
+    assert len(left) == 1
+    assert {"d", "p", "q"}.isdisjoint(left[0])
+
+
+async def test_an_app_acts_at_the_place_where_it_was_allowed(visit: Visit) -> None:
+    """A doctor who also works in the city lets an app in there: it sees the city's patients, and
+    nothing more when the doctor has left."""
+    hospital = visit.hospital
+    await hospital.sql("UPDATE fhir_resource SET owner = 'city' WHERE id IN ('bo', 'bo-pulse')")
+    await hospital.sql(
+        "INSERT INTO account_place SELECT id, 'city', 'expert', NULL FROM account"
+        " WHERE login = 'li'"
+    )
+    await hospital.sql("UPDATE account_session SET organisation = 'city', role = 'expert'")
+    visit.app, _ = await hospital.register(SCOPES, organisation="city")
+    got = await visit.tokens(patient="bo")
+    assert (await visit.get(got["access_token"], "/fhir/Observation/bo-pulse")).status_code == 200
+    assert (await visit.get(got["access_token"], "/fhir/Observation/na-pulse")).status_code == 404
+    await hospital.sql("DELETE FROM account_place")
+    assert (await visit.get(got["access_token"], "/fhir/Observation/bo-pulse")).status_code == 401
+
+
+async def test_pictures_are_read_by_scope_and_never_sent(visit: Visit) -> None:
+    got = await visit.tokens()
+    headers = {"Authorization": f"Bearer {got['access_token']}", "Accept": "application/dicom+json"}
+    client = visit.hospital.client()
+    assert (await client.get("/dicomweb/studies", headers=headers)).is_success
+    assert (await client.post("/dicomweb/studies", headers=headers)).status_code in (401, 403)
+    assert (await client.get("/dicomweb/workitems", headers=headers)).status_code in (401, 403)
+    visit.app, _ = await visit.hospital.register("launch/patient patient/Observation.rs")
+    got = await visit.tokens("launch/patient patient/Observation.rs")
+    headers["Authorization"] = f"Bearer {got['access_token']}"
+    assert (await client.get("/dicomweb/studies", headers=headers)).status_code == 403

@@ -104,6 +104,24 @@ async def test_an_assertion_that_does_not_hold_opens_nothing(
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), changed
 
 
+async def test_an_export_is_followed_with_the_next_token(hospital: Hospital, service: App) -> None:
+    """Tokens hold five minutes, exports may take longer; another service does not see them."""
+    other, _ = await hospital.register(
+        "system/Observation.rs", method="private_key_jwt", jwks=KEYS, redirect_uris=()
+    )
+    client = hospital.client()
+
+    async def by(app: App) -> dict[str, str]:
+        got = (await knock(hospital, an_assertion(app))).json()
+        return {"Authorization": f"Bearer {got['access_token']}", "Prefer": "respond-async"}
+
+    asked = await client.get("/fhir/$export?_type=Observation", headers=await by(service))
+    assert asked.status_code == 202, asked.text
+    there = asked.headers["content-location"].removeprefix(HERE)
+    assert (await client.get(there, headers=await by(service))).status_code == 202
+    assert (await client.get(there, headers=await by(other))).status_code == 404
+
+
 async def test_clocks_may_differ_by_seconds(hospital: Hospital, service: App) -> None:
     late = an_assertion(service, exp=int(time.time()) - 10, iat=int(time.time()) + 10)
     assert (await knock(hospital, late)).status_code == 200
