@@ -18,7 +18,7 @@ from serai.care.chart import pages as chart
 from serai.care.consultation import api as consultation_api
 from serai.care.consultation import pages as consultation
 from serai.deidentify import projects as deidentification
-from serai.fhir import upkeep
+from serai.fhir import smart, upkeep
 from serai.fhir.http import FhirDoor
 from serai.fhir.store.parameters import keep_looking
 from serai.fhir.subscriptions.hub import Hub
@@ -90,6 +90,7 @@ def _routes(settings: Settings, api_app: FastAPI, scim_app: Starlette) -> list[B
         *sharing.routes(settings),
         *deidentification.routes(),
         *upkeep.routes(),
+        *smart.routes(),
         Mount("/scim/v2", app=scim_app),
         Mount("/api", app=api_app),
     ]
@@ -118,7 +119,12 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     api_app, scim_app = api(), scim.application()
     app = Starlette(
         routes=_routes(settings, api_app, scim_app),
-        middleware=[Middleware(FhirDoor), Middleware(workitem_events.EventDoor), *web.middleware()],
+        middleware=[
+            Middleware(smart.SmartDoor),
+            Middleware(FhirDoor),
+            Middleware(workitem_events.EventDoor),
+            *web.middleware(),
+        ],
         exception_handlers=web.error_handlers(),
         lifespan=lifespan,
     )
@@ -138,5 +144,6 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *network_pages.NAVIGATION,
         *account_pages.NAVIGATION,
         *upkeep.NAVIGATION,
+        *smart.NAVIGATION,
     )
     return app

@@ -209,3 +209,32 @@ def test_keys_are_listed_rotated_wrapped_anew_and_kept_while_needed(place: Place
     assert (refused.returncode, "in use" in refused.stderr) == (1, True)
     audited = rows(place, "SELECT act FROM audit_event WHERE act LIKE 'keys.%%' ORDER BY act")
     assert audited == [("keys.rewrap",), ("keys.rotate",)]
+
+
+def test_an_app_and_an_identity_provider_are_registered_and_ended(place: Place) -> None:
+    facts = ("--scopes", "launch patient/*.read openid", "--organisation", "county")
+    wrong = place.serai("app", "register", "Growth", *facts, "--redirect", "http://far.example/x")
+    assert wrong.returncode == 1
+    assert "an address must be https" in wrong.stderr
+    back = ("--redirect", "https://growth.example/back", "--method", "client_secret_basic")
+    made = place.serai("app", "register", "Growth charts", *facts, *back)
+    id, secret = (line.partition(": ")[2] for line in made.stdout.splitlines())
+    kept = rows(place, "SELECT scopes, secret_sha256 FROM app WHERE id = %s", id)
+    assert kept == [
+        (["launch", "openid", "patient/*.rs"], hashlib.sha256(secret.encode()).digest())
+    ]
+    assert place.serai("app", "revoke", id).returncode == 0
+    assert f"{id}  revoked" in place.serai("app", "list").stdout
+    assert "no app" in place.serai("app", "revoke", id).stderr
+    assert place.serai("app", "rotate-key").returncode == 0
+
+    named = ("--issuer", "https://idp.example", "--client-id", "serai", "--name", "County")
+    added = place.serai("provider", "add", "county", *named, "--secret", typed="hush\n")
+    provider, address = added.stdout.splitlines()
+    assert address.endswith(f"/signin/with/{provider}/back")
+    (box,) = rows(place, "SELECT sealed FROM identity_provider")[0]
+    assert isinstance(box, bytes)
+    assert b"hush" not in box
+    assert provider in place.serai("provider", "list").stdout
+    assert place.serai("provider", "remove", provider).returncode == 0
+    assert place.serai("provider", "list").stdout == ""

@@ -26,6 +26,7 @@ NOT_HERE = {
     "sign-in.too-many-tries", "account.feed-id-taken", "account.link-over", "auth.prove-again",
     "factor.code-wrong", "passkey.known", "passkey.refused",
     "passkey.too-many", "passkey.unknown", "session.unknown", "totp.already",
+    "provider.not-itself", "provider.refused",
 }  # fmt: skip
 
 

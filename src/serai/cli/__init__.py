@@ -22,6 +22,8 @@ MODULES = {
     "staff": "serai.cli.staff",
     "portal": "serai.cli.portal",
     "token": "serai.cli.token",
+    "app": "serai.cli.apps",
+    "provider": "serai.cli.providers",
     "network": "serai.cli.network",
     "terminology": "serai.cli.terminology",
     "archive": "serai.cli.archive",

@@ -84,6 +84,21 @@ SENTENCES = {
     "account.password-too-long": "the password may have at most {maximum} characters.",
     "account.password-too-simple": "the password is too easy to guess.",
     "account.password-common": "many people use this password, so it is tried first.",
+    "app.address": "an address must be https (or http on this machine), without a fragment: "
+    "{address}.",
+    "app.keys": "give --jwks FILE or --jwks-uri ADDRESS with public keys, for private_key_jwt "
+    "alone.",
+    "app.method": "{method} is not a way to prove itself; there are {known}.",
+    "app.name": "the app needs a name of at most 200 characters.",
+    "app.no-redirect": "the app needs an address to be sent back to: --redirect.",
+    "app.service-needs-key": "scopes that start with system/ need --method private_key_jwt.",
+    "app.unknown": "there is no app {id}.",
+    "identity.address": "the server may not call this address; see SERAI_IDENTITY_HOSTS.",
+    "identity.no-answer": "{host} does not answer as it should.",
+    "provider.issuer": "give a name, a client id and the issuer's https address.",
+    "provider.linked-already": "that subject, or the account, is linked there already.",
+    "provider.of-another-organisation": "the account is of another organisation.",
+    "provider.unknown": "there is no such identity provider.",
     "policy.time-out-of-range": "idle time goes from 1m to 24h, lifetime from 5m to 7d.",
     "guardian.unknown-basis": "{basis} is not a basis; there are {known}.",
     "guardian.no-birth-date": "the patient has no birth date, so nobody knows whether they are a "

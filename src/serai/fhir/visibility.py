@@ -6,7 +6,8 @@ itself rather than a person's care; to the organisation that authored it; to the
 every patient it is about; and to an organisation it is shared with while the reason is open.
 What is not visible is not there: 404, never 403. Who holds a link to one resource sees what the
 organisation that gave it sees of that resource, and changes nothing. A patient sees the own
-record, a guardian that of whom they act for, and they change nothing either.
+record, a guardian that of whom they act for, and they change nothing either. The scopes of a token
+may narrow all that further (`granted`).
 """
 
 from __future__ import annotations
@@ -15,28 +16,14 @@ from collections.abc import Hashable
 from functools import cache
 from typing import Any
 
+from serai.fhir import granted
+from serai.fhir.granted import SHARED_TYPES
 from serai.fhir.search.keys import label_key
 from serai.kernel.actor import Actor, Kind
 from serai.kernel.errors import Forbidden
 from serai.platform.access.policy import closed_labels
 
-# Types that describe the network, knowledge or vocabulary: no patient is found in them.
-SHARED_TYPES = frozenset(
-    {
-        "ActivityDefinition", "CapabilityStatement", "ChargeItemDefinition", "CodeSystem",
-        "CompartmentDefinition", "ConceptMap", "Endpoint", "EventDefinition", "Evidence",
-        "EvidenceVariable", "ExampleScenario", "GraphDefinition", "HealthcareService",
-        "ImplementationGuide", "InsurancePlan", "Library", "Location", "Measure", "Medication",
-        "MedicationKnowledge", "MessageDefinition", "NamingSystem", "ObservationDefinition",
-        "OperationDefinition", "Organization", "OrganizationAffiliation", "PlanDefinition",
-        "Practitioner", "PractitionerRole", "Questionnaire", "ResearchDefinition",
-        "ResearchElementDefinition", "SearchParameter", "SpecimenDefinition",
-        "StructureDefinition", "StructureMap", "Substance", "TerminologyCapabilities",
-        "TestScript", "ValueSet",
-    }
-)  # fmt: skip
-
-_SHARED_LIST = ", ".join(f"'{name}'" for name in sorted(SHARED_TYPES))
+_SHARED_LIST = granted.SHARED_LIST
 
 # The custodian of a patient is the owner of the Patient row; of a record about several
 # patients only somebody who keeps all of them sees everything it says.
@@ -96,12 +83,24 @@ _CHANGEABLE = f"""({{r}}.owner = %(visible_to)s
     OR ({_CUSTODIAN}))"""
 
 
+__all__ = ["SHARED_TYPES", "Rules", "change_clause", "clause", "require", "rules_of"]
+
 # Everybody of whom `clause` says the same.
 Rules = tuple[Hashable, ...]
 
 
 def rules_of(actor: Actor) -> Rules:
     """What `clause` depends on."""
+    return (*_rules_of(actor), *granted.rules_of(actor))
+
+
+def clause(actor: Actor, alias: str = "r", act: str = "r") -> tuple[str, dict[str, Any]]:
+    """SQL condition and its named parameters: rows of `alias` the actor may see. `act` is what
+    for: r(ead) or s(earch)."""
+    return granted.narrowed(_seen(actor, alias), actor, alias, act)
+
+
+def _rules_of(actor: Actor) -> Rules:
     if actor.system_wide:
         return ("everything", actor.only)
     if actor.kind is Kind.PATIENT:
@@ -109,8 +108,7 @@ def rules_of(actor: Actor) -> Rules:
     return (actor.organisation, actor.role, actor.practitioner, actor.only)
 
 
-def clause(actor: Actor, alias: str = "r") -> tuple[str, dict[str, Any]]:
-    """SQL condition and its named parameters: rows of `alias` the actor may see."""
+def _seen(actor: Actor, alias: str) -> tuple[str, dict[str, Any]]:
     if actor.kind is Kind.PATIENT:
         return _OWN_RECORD.format(r=alias), {"own_patients": list(actor.patients)}
     visible, values = _for(actor, _VISIBLE, alias, "reads")

@@ -26,7 +26,8 @@ class Actor:
     Somebody without an organisation is system-wide only as machine or system;
     staff without one see nothing. `proved_at` is when the person behind a session last proved
     who they are; whoever has no session has none. `patients` are the ids of those whose record a
-    patient (their own) or guardian sees; of everybody else it is empty.
+    patient (their own) or guardian sees; of everybody else it is empty. `app` is the registered
+    app that acts in their name, and `patient` whose record alone its `patient/` scopes open.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Actor:
     only: tuple[str, str] | None = None
     proved_at: datetime | None = None
     patients: tuple[str, ...] = ()
+    app: str | None = None
+    patient: str | None = None
 
     @property
     def system_wide(self) -> bool:
@@ -50,7 +53,7 @@ class Actor:
 
 
 def _allows(scope: str, interaction: str, resource_type: str) -> bool:
-    _, _, grant = scope.partition("/")
+    _, _, grant = scope.partition("?")[0].partition("/")
     granted_type, _, interactions = grant.partition(".")
     return granted_type in ("*", resource_type) and interaction in interactions
 

@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         pattern="^(off|aes-256-gcm|sm4-gcm)$",
         description="Cipher for pictures and documents from now on: off, aes-256-gcm or sm4-gcm",
     )
+    identity_hosts: str = Field(
+        default="",
+        description="Private hosts (host or host:port, with commas) of identity providers and of "
+        "apps' keys; http is taken from this machine",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console or json"
     )

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from serai.web import account, assets, errors, proving, signin
+from serai.web import account, assets, errors, provider, proving, signin
 from serai.web.authentication import Authentication
 from serai.web.headers import SecurityHeaders
 from serai.web.navigation import NavItem
@@ -21,7 +21,13 @@ def middleware() -> list[Middleware]:
 
 
 def routes() -> list[BaseRoute]:
-    return [*signin.routes(), *proving.routes(), *account.routes(), *assets.routes()]
+    return [
+        *signin.routes(),
+        *proving.routes(),
+        *provider.routes(),
+        *account.routes(),
+        *assets.routes(),
+    ]
 
 
 def error_handlers() -> dict[Any, Any]:

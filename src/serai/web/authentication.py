@@ -43,17 +43,29 @@ ANONYMOUS = frozenset(
         "/readyz",
         "/fhir/metadata",
         "/favicon.ico",
+        "/oauth/authorize",
+        "/oauth/introspect",
+        "/oauth/keys",
+        "/oauth/revoke",
+        "/oauth/token",
+        "/.well-known/openid-configuration",
+        "/fhir/.well-known/smart-configuration",
     }
 )
+# Apps prove themselves there in their own way; a session that a browser brings along is nothing.
+UNSIGNED = ("/oauth/authorize", "/oauth/introspect", "/oauth/revoke", "/oauth/token")
+# Where an app may go that somebody lets act for them: to the record, not to the pages.
+FOR_APPS = ("/fhir", "/oauth/userinfo")
+PICTURES_FOR_APPS = "/dicomweb/studies"
 # What is under the last is for whoever holds a link, and checked there.
-ANONYMOUS_UNDER = ("/static/", "/link/")
+ANONYMOUS_UNDER = ("/static/", "/link/", "/signin/with/")
 # What a session may reach that still awaits a second factor, or the enrolment of one.
 WHILE_AWAITING = {
     "factor": ("/signin/second", "/signout"),
     "enrolment": ("/account/factors", "/signin/again", "/signout"),
 }
 # Where people may go who are no staff: their account, and reading and searching the record.
-FOR_OUTSIDERS = ("/account", "/signout", "/signin", "/language", "/static")
+FOR_OUTSIDERS = ("/account", "/oauth", "/signout", "/signin", "/language", "/static")
 RECORD = re.compile(r"/fhir/[A-Z]\w*(/[\w.-]+)?", re.ASCII)
 ENGINES = ("/fhir", "/dicomweb", "/scim")
 NOT_PAGES = (*ENGINES, "/api")
@@ -159,6 +171,8 @@ def from_this_site(connection: HTTPConnection) -> bool:
 
 
 async def _who(connection: HTTPConnection) -> Signed:
+    if connection.scope["path"] in UNSIGNED:
+        return Signed(None, None, _reader(connection, None))
     db: Database = connection.app.state.db
     scheme, _, secret = _authorization(connection).partition(" ")
     if scheme.lower() == "bearer":
@@ -206,9 +220,16 @@ def _refusal(connection: HTTPConnection, who: Signed, path: str) -> SeraiError |
         refusal = _outsider(connection, who.actor, path)
         if refusal:
             return refusal
+    if who.actor is not None and who.actor.app is not None and not _for_apps(connection, path):
+        return Forbidden("auth.role", role=who.actor.role)
     if who.session is not None and connection.scope["method"] not in SAFE_METHODS:
         return _forgery(connection, who, path)
     return None
+
+
+def _for_apps(connection: HTTPConnection, path: str) -> bool:
+    pictures = connection.scope["method"] in SAFE_METHODS and under(path, (PICTURES_FOR_APPS,))
+    return pictures or under(path, FOR_APPS)
 
 
 def _outsider(connection: HTTPConnection, actor: Actor, path: str) -> SeraiError | None:

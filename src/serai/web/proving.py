@@ -23,7 +23,7 @@ from serai.kernel.errors import (
     Unsupported,
 )
 from serai.platform import audit
-from serai.platform.auth import accounts, factors, notices, passkeys, recovery, throttle
+from serai.platform.auth import accounts, factors, notices, passkeys, providers, recovery, throttle
 from serai.platform.auth.passkeys import Site
 from serai.platform.auth.sessions import Came, Session, open_session, prove
 from serai.platform.db import Connection, Database
@@ -212,12 +212,14 @@ async def _show(
 ) -> Response:
     async with request.app.state.db.connection() as c:
         held = await factors.held(c, session.account.id)
+        choices = await providers.choices(c, session.account)
     return render(
         request,
         "web/account/prove.html",
         status=status,
         form=form,
         held=held,
+        providers=choices,
         again=session.awaits is None,
         passkeys=held.passkeys > 0 and site_of(request) is not None,
         refusal=refusal,

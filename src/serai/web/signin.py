@@ -15,9 +15,10 @@ from serai.kernel.actor import Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import RateLimited, Unauthenticated
 from serai.platform import audit
-from serai.platform.auth import factors, notices
+from serai.platform.auth import factors, notices, providers
 from serai.platform.auth.accounts import Account, authenticate, set_language
 from serai.platform.auth.passkeys import Site
+from serai.platform.auth.providers import Provider
 from serai.platform.auth.sessions import Came, Session, close_session, open_session
 from serai.platform.db import Connection, Database
 from serai.web.authentication import LANGUAGE_COOKIE, SESSION_COOKIE, require_actor, signed
@@ -49,6 +50,12 @@ async def home(request: Request) -> Response:
     return RedirectResponse(home_of(actor, navigation), status_code=303)
 
 
+async def offered(request: Request) -> list[Provider]:
+    """The identity providers that one can sign in at."""
+    async with request.app.state.db.connection() as c:
+        return await providers.everyone(c)
+
+
 async def show_sign_in(request: Request) -> Response:
     back = safe_path(request.query_params.get("next", "/"))
     if signed(request).actor:
@@ -56,7 +63,7 @@ async def show_sign_in(request: Request) -> Response:
     session = signed(request).session
     if session and session.awaits:
         return RedirectResponse(next_step(session, back), status_code=303)
-    return _show(request, Form.blank(next=back))
+    return _show(request, Form.blank(next=back), offered=await offered(request))
 
 
 async def sign_in(request: Request) -> Response:
@@ -65,13 +72,13 @@ async def sign_in(request: Request) -> Response:
     if not password:
         form.refuse("password", "form.missing")
     if form.errors:
-        return _show(request, form, status=422)
+        return _show(request, form, status=422, offered=await offered(request))
     address = address_of(request)
     db: Database = request.app.state.db
     try:
         account = await authenticate(db, login, password, address=address, now=utc_now())
     except (Unauthenticated, RateLimited) as refusal:
-        return _refused(request, form, refusal)
+        return _refused(request, form, refusal, await offered(request))
     came = Came("password", address=address, agent=request.headers.get("user-agent", ""))
     return await _welcome(request, account, came, safe_path(form.value("next") or "/"))
 
@@ -115,14 +122,19 @@ def routes() -> list[Route]:
     ]
 
 
-def _refused(request: Request, form: Form, refusal: Unauthenticated | RateLimited) -> Response:
+def _refused(
+    request: Request,
+    form: Form,
+    refusal: Unauthenticated | RateLimited,
+    offered: list[Provider],
+) -> Response:
     if isinstance(refusal, RateLimited):
         seconds = int(refusal.details.get("seconds", 60))
         refusal.details["minutes"] = -(-seconds // 60)
-        response = _show(request, form, status=429, refusal=refusal)
+        response = _show(request, form, status=429, refusal=refusal, offered=offered)
         response.headers["Retry-After"] = str(seconds)
         return response
-    return _show(request, form, status=401, refusal=refusal)
+    return _show(request, form, status=401, refusal=refusal, offered=offered)
 
 
 def _show(
@@ -131,10 +143,16 @@ def _show(
     *,
     status: int = 200,
     refusal: Unauthenticated | RateLimited | None = None,
+    offered: list[Provider],
 ) -> Response:
-    passkeys = site_of(request) is not None
     return render(
-        request, "signin.html", status=status, form=form, refusal=refusal, passkeys=passkeys
+        request,
+        "signin.html",
+        status=status,
+        form=form,
+        refusal=refusal,
+        passkeys=site_of(request) is not None,
+        providers=offered,
     )
 
 

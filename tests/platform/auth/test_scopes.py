@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from serai.kernel.actor import INTERACTIONS, Actor, Kind
 from serai.kernel.errors import Invalid, Malformed
 from serai.platform.auth.roles import GROUPS, ROLES, TABLE, scopes_of
-from serai.platform.auth.scopes import as_text, parse_scope, parse_scopes
+from serai.platform.auth.scopes import as_text, modern, parse_scope, parse_scopes
 
 LETTERS = ["".join(chosen) for size in range(1, 6) for chosen in combinations(INTERACTIONS, size)]
 scopes = st.builds(
@@ -57,6 +57,19 @@ def test_letters_out_of_order_or_behind_are_no_scope(text: str, extra: str) -> N
 def test_nonsense_is_refused_as_one_scope(text: str) -> None:
     with pytest.raises(Malformed):
         parse_scope(text)
+
+
+def test_scopes_of_version_1_are_translated() -> None:
+    old = ["patient/*.read", "user/Patient.write", "system/Observation.*", "patient/Patient.rs"]
+    new = ["patient/*.rs", "user/Patient.cud", "system/Observation.cruds", "patient/Patient.rs"]
+    assert [modern(one) for one in old] == new
+
+
+def test_a_scope_may_name_a_search_which_grants_no_letter() -> None:
+    text = "patient/Observation.rs?category=http://example.org/cruds|vital-signs"
+    assert str(parse_scope(text)) == text
+    actor = Actor("m", Kind.MACHINE, "m", "system", scopes=frozenset({text}))
+    assert [act for act in INTERACTIONS if actor.may(act, "Observation")] == ["r", "s"]
 
 
 def test_no_scope_at_all_is_refused() -> None:

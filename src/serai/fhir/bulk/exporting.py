@@ -59,7 +59,8 @@ OF_PATIENTS = """EXISTS (SELECT FROM unnest(r.patients) AS about(id)
     WHERE about.id = ANY(%(patients)s::text[]))"""
 
 REVOKED = """SELECT EXISTS (SELECT FROM access_token
-    WHERE id = %(actor)s AND revoked_at IS NOT NULL)"""
+    WHERE id = %(actor)s AND revoked_at IS NOT NULL)
+    OR EXISTS (SELECT FROM app WHERE id = %(actor)s AND revoked_at IS NOT NULL)"""
 
 
 @dataclass

@@ -31,6 +31,10 @@ TOPIC = (
 WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 
 
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+
+
 # It is made anew when the server's own search parameters change.
 @lru_cache(maxsize=8)
 def statement(base: str) -> bytes:
@@ -59,15 +63,28 @@ def _rest(base: str) -> dict[str, Any]:
     described: dict[str, Any] = {
         "extension": [{"url": WEBSOCKET, "valueUri": websocket_url(base)}],
         "mode": "server",
-        "security": {
-            "cors": False,
-            "description": "Bearer token with SMART v2 scopes, or a page session.",
-        },
+        "security": _security(base),
         "resource": [_resource(kind) for kind in sorted(RESOURCE_TYPES)],
         "interaction": interactions,
         "operation": _operations(one for one in OPERATIONS if "system" in one.levels),
     }
     return {name: value for name, value in described.items() if value != []}
+
+
+def _security(base: str) -> dict[str, Any]:
+    """How apps get a token (SMART App Launch, extension oauth-uris)."""
+    server = base.removesuffix("/fhir")
+    uris = [
+        {"url": name, "valueUri": f"{server}/oauth/{name}"}
+        for name in ("authorize", "token", "introspect", "revoke")
+    ]
+    return {
+        "extension": [{"url": OAUTH_URIS, "extension": uris}],
+        # For the pages of registered apps.
+        "cors": True,
+        "service": [{"coding": [{"system": SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
+        "description": "Bearer token with SMART v2 scopes, or a page session.",
+    }
 
 
 def _operations(listed: Iterable[Operation]) -> list[dict[str, str]]:

@@ -20,6 +20,9 @@ from serai.web.reader import reading_as
 
 Stream = Callable[[Request], Awaitable[Answer | Response]]
 
+# About this server and not of it: what apps ask before they ask for anything.
+DISCOVERY = "/fhir/.well-known/smart-configuration"
+
 # Answered with bodies that stream, in or out.
 STREAMING = (
     Route("/fhir/$import", uploads.serve),
@@ -38,7 +41,7 @@ class FhirDoor:
         if scope["type"] == "websocket" and scope["path"] == socket.PATH:
             await socket.serve(scope, receive, send)
             return
-        if scope["type"] != "http" or not is_ours(scope["path"]):
+        if scope["type"] != "http" or not is_ours(scope["path"]) or scope["path"] == DISCOVERY:
             await self.app(scope, receive, send)
             return
         answer = await _answer(Request(scope, receive))

@@ -47,7 +47,7 @@ def _require(request: Request, actor: Actor) -> None:
         raise MethodNotAllowed("fhir.method", method=request.method, allow="POST")
     if actor.kind is Kind.STAFF:
         raise Forbidden("bulk.machines-only")
-    if not any("c" in scope.rpartition(".")[2] for scope in actor.scopes):
+    if not any("c" in scope.partition("?")[0].rpartition(".")[2] for scope in actor.scopes):
         raise Forbidden("fhir.scope", interaction="c", type="*")
     if request.url.query:
         name = next(iter(request.query_params))

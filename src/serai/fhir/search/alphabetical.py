@@ -35,7 +35,7 @@ def alone(query: Query) -> Strings | None:
 
 def walked(kind: str, only: Strings, actor: Actor, bound: Parameters) -> str:
     """The visible matches as a table with the columns word, place and id."""
-    visible, values = clause(actor)
+    visible, values = clause(actor, act="s")
     bound.values.update(values)
     match = (
         f"v.type = {bound.bind(kind)} AND v.param = {bound.bind(only.param)}"

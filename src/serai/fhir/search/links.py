@@ -113,7 +113,7 @@ class Tested:
         return below.among("fhir_resource", selected, [test])
 
     def among(self, table: str, selected: str, tests: list[str]) -> str:
-        visible, values = clause(self.actor)
+        visible, values = clause(self.actor, act="s")
         self.bound.values.update(values)
         where = " AND ".join(
             [f"r.type = {self.bound.bind(self.kind)}", "NOT r.deleted", *tests, visible]

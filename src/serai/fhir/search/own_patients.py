@@ -33,7 +33,7 @@ def is_all_of_them(query: Query, actor: Actor) -> bool:
 
 def walked(query: Query, actor: Actor, bound: Parameters) -> str:
     """The rows of one page as a table; one that comes by both ways is there once."""
-    visible, values = clause(actor)
+    visible, values = clause(actor, act="s")
     bound.values.update(values)
     onwards = f"r.id > {bound.bind(query.cursor[-1])}" if query.cursor else "TRUE"
     limit = bound.bind(query.count + 1)

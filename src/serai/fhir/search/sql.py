@@ -155,7 +155,7 @@ class Source:
 def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
     """A narrow query is made to start from its keys, whatever the planner believes: before the
     first ANALYZE it would rather walk every date of the type. Keys carry the type in them."""
-    visible, parameters = clause(actor)
+    visible, parameters = clause(actor, act="s")
     bound.values.update(parameters)
     by_key = [one for one in query.conditions if links.has_keys(one)]
     others = [one for one in query.conditions if not links.has_keys(one)]
@@ -176,7 +176,7 @@ def _source(query: Query, actor: Actor, bound: Parameters) -> Source:
 
 def _walked(query: Query, actor: Actor, bound: Parameters) -> Source:
     """In the order of the first key, each row tested as it comes."""
-    visible, parameters = clause(actor)
+    visible, parameters = clause(actor, act="s")
     bound.values.update(parameters)
     tested = links.Tested(query.type, actor, bound, row_by_row=True)
     tests = [tested.test(one) for one in query.conditions]

@@ -112,7 +112,8 @@ def _readable(actor: Actor) -> list[str] | None:
     """The types a system history may show; None means all."""
     if actor.may("r", "*"):
         return None
-    granted = (scope.partition("/")[2].partition(".") for scope in actor.scopes)
+    plain = (scope.partition("?")[0] for scope in actor.scopes)
+    granted = (scope.partition("/")[2].partition(".") for scope in plain)
     return sorted({kind for kind, _, interactions in granted if "r" in interactions})
 
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from msgspec import structs
 from psycopg.pq import TransactionStatus
 
+from serai.fhir import granted
 from serai.fhir.places import placing
 from serai.fhir.search import own
-from serai.fhir.store import integrity, tables
+from serai.fhir.store import integrity, tables, within
 from serai.fhir.store.changes import Change, Guards, Write
 from serai.fhir.store.rows import Row, check, labels_of, make, managing_organisation
 from serai.fhir.stored import COLUMNS, Stored, stored
@@ -66,6 +67,15 @@ class Writer:
     async def write(self, writes: Sequence[Write]) -> list[Stored]:
         """All or nothing; the answer is in the order asked. A DELETE of what is not there
         answers with a version 0 that was never stored."""
+        if not granted.is_narrow(self.actor):
+            return await self._write(writes)
+        async with self.tx.transaction():
+            await within.require_before(self.tx, writes, self.actor)
+            answers = await self._write(writes)
+            await within.require_after(self.tx, writes, self.actor)
+        return answers
+
+    async def _write(self, writes: Sequence[Write]) -> list[Stored]:
         for position, one in enumerate(writes):
             await breathe(position)
             with placing(one.place):
@@ -211,7 +221,7 @@ class Writer:
         wanted -= {row.stored.id for row in rows if row.stored.type == "Patient"}
         if not wanted:
             return
-        visible, values = clause(self.actor)
+        visible, values = clause(granted.unnarrowed(self.actor))
         values["ids"] = sorted(wanted)
         cursor = await self.tx.execute(KNOWN_PATIENTS.format(visible=visible), values)
         row_count = await cursor.fetchone()

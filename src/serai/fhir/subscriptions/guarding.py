@@ -10,7 +10,7 @@ from serai.fhir.subscriptions import queue, sealing
 from serai.fhir.subscriptions.definition import read
 from serai.fhir.visibility import require
 from serai.kernel.actor import Kind, serai_itself
-from serai.kernel.errors import Invalid
+from serai.kernel.errors import Forbidden, Invalid
 from serai.platform import addresses
 from serai.platform.db import Connection
 from serai.platform.encryption.keyring import Keyring
@@ -43,6 +43,9 @@ async def _check(tx: Connection, change: Change, allowed: frozenset[str], base: 
         return
     if change.actor == serai_itself:
         return
+    if change.actor.app is not None:
+        # What it is told goes on when its token is over, and past what the token covers.
+        raise Forbidden("fhir.scope", interaction="c", type="Subscription")
     status = change.new.get("status")
     if status not in ("requested", "off"):
         raise Invalid("subscription.status", place="Subscription.status")

@@ -36,6 +36,7 @@ SET_PASSWORD = "UPDATE account SET password_hash = %s WHERE id = %s"  # noqa: S1
 SET_LANGUAGE = "UPDATE account SET language = %s WHERE id = %s"
 DISABLE = "UPDATE account SET disabled_at = %s WHERE id = %s AND disabled_at IS NULL"
 ENABLE = "UPDATE account SET disabled_at = NULL WHERE id = %s"
+END_GRANTS = "UPDATE app_grant SET ended_at = %s WHERE account = %s AND ended_at IS NULL"
 END_SESSIONS = "UPDATE account_session SET closed_at = %s WHERE account = %s AND closed_at IS NULL"
 
 
@@ -169,11 +170,13 @@ async def change_account(
 
 
 async def change_password(tx: Connection, account: Account, password: str, now: datetime) -> None:
-    """Also ends every session: whoever knew the old password is out."""
+    """Also ends every session, and what apps were allowed: whoever knew the old password is
+    out."""
     passwords.require_strong(password, login=account.login)
     password_hash = await passwords.hashed(password)
     await tx.execute(SET_PASSWORD, (password_hash, account.id))
     await tx.execute(END_SESSIONS, (now, account.id))
+    await tx.execute(END_GRANTS, (now, account.id))
 
 
 async def disable_account(tx: Connection, account: Account, now: datetime) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from serai.kernel.actor import Actor
 from serai.kernel.errors import NotFound
 from serai.platform.auth import policy
-from serai.platform.auth.accounts import COLUMNS, END_SESSIONS, Account, read_account
+from serai.platform.auth.accounts import COLUMNS, END_GRANTS, END_SESSIONS, Account, read_account
 from serai.platform.auth.kinds import guarded_by
 from serai.platform.auth.secrets import derived, fingerprint, new_secret
 from serai.platform.db import Connection, Database
@@ -59,6 +59,7 @@ CLOSE_OTHERS = """UPDATE account_session SET closed_at = %s
 # A fresh proof is no enrolment: who needs a second factor and has none still needs one.
 PROVE = """UPDATE account_session SET secret_sha256 = %s, proved_at = %s, proved_by = %s,
                awaits = nullif(awaits, 'factor') WHERE id = %s AND closed_at IS NULL"""
+PROVED_BY = "SELECT proved_by FROM account_session WHERE id = %s"
 ENROLLED = "UPDATE account_session SET awaits = NULL WHERE id = %s AND awaits = 'enrolment'"
 PLACE = """UPDATE account_session SET organisation = %s, role = %s,
                awaits = CASE WHEN proved_by = 'password' THEN %s ELSE awaits END WHERE id = %s"""
@@ -70,12 +71,14 @@ FORGET_OLD = f"""DELETE FROM account_session s USING account a
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """How somebody got in and from where; `awaits` is what they must still do."""
+    """How somebody got in and from where; `awaits` is what they must still do, `proved_at` when
+    they proved who they are, where that was elsewhere and before."""
 
     proved_by: str = "password"
     awaits: str | None = None
     address: str = ""
     agent: str = ""
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ async def open_session(
     """A new secret at every sign-in, so that nobody can plant one beforehand."""
     await read_account(tx, account_id)
     came, secret = came or Came(), new_secret()
-    proof = (came.awaits, now, came.proved_by, came.address, came.agent[:LONGEST_AGENT])
+    proved_at = came.proved_at or now
+    proof = (came.awaits, proved_at, came.proved_by, came.address, came.agent[:LONGEST_AGENT])
     await tx.execute(OPEN, (fingerprint(secret), account_id, now, now, *proof))
     await tx.execute(FORGET_OLD, {"account": account_id, "now": now})
     found, _ = await _find(tx, secret, now) or (None, now)
@@ -156,6 +160,12 @@ async def prove(tx: Connection, session: Session, proved_by: str, now: datetime)
     return secret
 
 
+async def proved_by(c: Connection, session_id: str) -> str:
+    """How the person behind a session last proved who they are."""
+    row = await (await c.execute(PROVED_BY, (session_id,))).fetchone()
+    return str(row[0] or "password") if row else "password"
+
+
 async def enrolled(tx: Connection, session: Session) -> None:
     """The second factor that the role needs is there now."""
     await tx.execute(ENROLLED, (session.id,))
@@ -187,7 +197,9 @@ async def close_others(tx: Connection, session: Session, now: datetime) -> None:
 
 
 async def close_all_sessions(tx: Connection, account_id: str, now: datetime) -> None:
+    """Apps that were allowed to act go too: whoever let them may have been somebody else."""
     await tx.execute(END_SESSIONS, (now, account_id))
+    await tx.execute(END_GRANTS, (now, account_id))
 
 
 async def _find(c: Connection, secret: str, now: datetime) -> tuple[Session, datetime] | None:

@@ -11,6 +11,7 @@ from serai.kernel.actor import Actor, Kind
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid, Malformed
 from serai.kernel.ids import new_id
+from serai.platform.auth.apps.holders import holder
 from serai.platform.auth.scopes import Scope, as_text
 from serai.platform.auth.secrets import fingerprint, new_secret
 from serai.platform.db import Connection, Database
@@ -30,7 +31,7 @@ MOST_REMEMBERED = 4096
 ISSUE = """INSERT INTO access_token
                (id, secret_sha256, name, scopes, organisation, issued_at, expires_at)
            VALUES (%s, %s, %s, %s, %s, %s, %s)"""
-FIND = """SELECT id, name, scopes, organisation, expires_at FROM access_token
+FIND = """SELECT id, name, scopes, organisation, expires_at, app, app_grant FROM access_token
           WHERE secret_sha256 = %s AND revoked_at IS NULL AND expires_at > %s"""
 REVOKE = """UPDATE access_token SET revoked_at = %s
             WHERE secret_sha256 = %s AND revoked_at IS NULL"""
@@ -89,10 +90,13 @@ async def token_actor(db: Database, secret: str, now: datetime) -> Actor | None:
         return remembered.actor
     async with db.connection() as c:
         row = await (await c.execute(FIND, (digest, now))).fetchone()
+        if row is not None and row[5] is not None:
+            # Never remembered: what people allowed ends at once where they say so.
+            return await holder(c, row[5], row[6], frozenset(row[2]), row[3], now)
     if row is None:
         _remembered.pop(digest, None)
         return None
-    token_id, name, scopes, organisation, expires_at = row
+    token_id, name, scopes, organisation, expires_at, *_ = row
     actor = Actor(
         id=token_id,
         kind=Kind.MACHINE,

@@ -69,7 +69,9 @@ def _by_identity_key(keys: Keyring, box: bytes, account: str) -> bytes:
 COLUMNS = (
     Column("accounts", "account_totp", "sealed", "account", earlier=_by_identity_key),
     Column("deidentification", "deidentify_secret_key", "key", "project"),
+    Column("accounts", "identity_provider", "sealed", "id"),
     Column("signatures", "signing_key", "private", "id"),
+    Column("signatures", "identity_signing_key", "sealed", "id"),
 )
 
 

@@ -11,13 +11,15 @@ from starlette.routing import Route
 from serai.kernel.clock import utc_now
 from serai.kernel.errors import Invalid
 from serai.platform import audit
-from serai.platform.auth import factors, notices, sessions
+from serai.platform.auth import factors, notices, providers, sessions
+from serai.platform.auth.apps import grants
 from serai.platform.auth.places import places_of
-from serai.web.account import passwords, secondfactors
+from serai.web.account import apps, passwords, secondfactors
 from serai.web.account.devices import device
 from serai.web.authentication import require_session
 from serai.web.forms import parse_form
 from serai.web.rendering import render, see_other
+from serai.web.scopes import lines
 
 PATH = "/account"
 
@@ -28,6 +30,7 @@ def routes() -> list[Route]:
         Route(PATH + "/sessions/close", close_session, methods=["POST"]),
         Route(PATH + "/sessions/close-others", close_others, methods=["POST"]),
         Route(PATH + "/place", choose_place, methods=["POST"]),
+        *apps.routes(),
         *passwords.routes(),
         *secondfactors.routes(),
     ]
@@ -41,9 +44,13 @@ async def show(request: Request) -> Response:
             "notices": await notices.latest(tx, session.account.id),
             "sessions": await sessions.sessions_of(tx, session.account.id, now),
             "places": await places_of(tx, session.account.id),
+            "providers": await providers.choices(tx, session.account),
+            "apps": await grants.of_account(tx, session.account.id, now),
         }
         await notices.seen(tx, session.account.id, now)
-    return render(request, "web/account/show.html", session=session, device=device, **facts)
+    return render(
+        request, "web/account/show.html", session=session, device=device, lines=lines, **facts
+    )
 
 
 async def close_session(request: Request) -> Response:

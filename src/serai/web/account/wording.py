@@ -21,6 +21,8 @@ TEXTS = {
     ),
     "account.place-set": N_("You act for the other place now."),
     "account.no-place": N_("You do not work there."),
+    "app.ended": N_("The app has no access any more."),
+    "app.unknown": N_("There is no such app."),
     "auth.prove-again": N_("Please prove once more who you are."),
     "factor.code-wrong": N_("This code is not right, or was used already."),
     "factor.last": N_("Your role needs a second factor; add another one first."),
@@ -52,6 +54,16 @@ TEXTS = {
     "passkey.too-many": N_("There are too many passkeys; remove one first."),
     "passkey.unknown": N_("There is no such passkey."),
     "passkey.no-site": N_("Passkeys need the server's name as address, not a number."),
+    "provider.linked": N_("You can sign in there from now on."),
+    "provider.linked-already": N_("That account there is linked to another one here, or yours is."),
+    "provider.not-itself": N_("The identity provider does not describe itself as it should."),
+    "provider.of-another-organisation": N_("That identity provider is another organisation's."),
+    "provider.refused": N_(
+        "Signing in there did not work, or that account is linked to none here. Sign in with your "
+        "password and link it under My account."
+    ),
+    "provider.unknown": N_("There is no such identity provider."),
+    "provider.unlinked": N_("You do not sign in there any more."),
     "session.closed": N_("The session is ended."),
     "session.unknown": N_("This session has ended already."),
     "totp.already": N_("An app is set up already; remove it first."),

@@ -9,6 +9,7 @@ from serai.care.chart import actions
 from serai.care.chart.model import Kind, grouped
 from serai.care.chart.pages.people import CLINICAL
 from serai.care.chart.pages.words import KIND_ICONS, KIND_LABELS, banner, charts_of
+from serai.fhir.smart.launching import apps_for
 from serai.web.authentication import require_staff
 from serai.web.forms import Form
 from serai.web.rendering import render
@@ -22,6 +23,8 @@ async def show(request: Request) -> Response:
     chart = await actions.open_chart(
         charts_of(request), request.path_params["patient"], wanted, page, actor=actor
     )
+    async with request.app.state.db.connection() as c:
+        apps = await apps_for(c, actor)
     return render(
         request,
         "care/chart/show.html",
@@ -35,6 +38,7 @@ async def show(request: Request) -> Response:
         icons=KIND_ICONS,
         form=Form.blank(),
         may_add=chart.ours and actor.may("c", "DocumentReference"),
+        apps=apps,
         may_ask=chart.ours and actor.role in ("doctor", "expert"),
     )
 
