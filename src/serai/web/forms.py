@@ -99,6 +99,12 @@ class Form:
         return [value for value in self.data.getlist(name) if isinstance(value, str) and value]
 
 
+def require_header_secret(request: Request) -> None:
+    """For what our scripts send and no form: a form of another site must not pass for it."""
+    if signed(request).form_secret_pending:
+        raise Forbidden("form.expired")
+
+
 async def parse_form(request: Request) -> Form:
     """The form of this request, its secret checked; the only way to read one."""
     who = signed(request)

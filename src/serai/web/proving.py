@@ -29,7 +29,7 @@ from serai.platform.auth.sessions import Came, Session, open_session, prove
 from serai.platform.db import Connection, Database
 from serai.web import wording
 from serai.web.authentication import from_this_site, require_session, signed
-from serai.web.forms import Form, parse_form
+from serai.web.forms import Form, parse_form, require_header_secret
 from serai.web.rendering import render, see_other
 from serai.web.signin import address_of, keep_secret, news_for, safe_path, site_of
 
@@ -123,6 +123,7 @@ def require_site(request: Request) -> Site:
 
 async def json_of(request: Request) -> dict[str, Any]:
     """A small object that a script of ours sent."""
+    require_header_secret(request)
     body = b""
     async for part in request.stream():
         body += part

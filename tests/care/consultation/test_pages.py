@@ -201,6 +201,17 @@ async def test_the_most_urgent_comes_first_and_then_the_longest_wait(
     assert [item["id"] for item in found["items"]] == [ids[1], ids[3], ids[2], ids[0]]
 
 
+async def test_a_draft_is_changed_over_the_api(people: People, loop: Loop) -> None:
+    await loop.draft()
+    path = f"/api/consultations/{loop.id}"
+    version = (await people["dr-county"].get(path)).json()["version"]
+    wanted = {"reason": "Headache", "question": "A bleeding?", "version": version}
+    changed = await people["dr-county"].send("PUT", f"{path}/request", wanted)
+    assert (changed.status_code, changed.json()["reason"]) == (200, "Headache")
+    stale = await people["dr-county"].send("PUT", f"{path}/request", wanted)
+    assert stale.status_code in (409, 412)
+
+
 async def test_api_moves_follow_the_same_rules(people: People, loop: Loop) -> None:
     await loop.until(State.ASSIGNED)
     path = f"/api/consultations/{loop.id}"

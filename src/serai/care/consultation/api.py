@@ -84,7 +84,8 @@ class RequestIn(Strict):
 
     def asked(self) -> Asked:
         return Asked(
-            **self.model_dump(exclude={"attachments"}), attachments=tuple(self.attachments)
+            **self.model_dump(exclude={"attachments", "version"}),
+            attachments=tuple(self.attachments),
         )
 
 

@@ -39,6 +39,8 @@ MAX_PDU = 1 << 17
 ACSE_TIMEOUT_S = 30
 NETWORK_TIMEOUT_S = 300
 CONNECTIONS = 8
+# A modality waits half a minute for an answer, and many give up what was refused.
+WAIT_FOR_CONNECTION_S = 20.0
 # Of the threads that store; more would only wait for the same cores.
 THREAD_CONNECTIONS = 8
 ABORT_WITHIN_S = 5.0
@@ -102,7 +104,9 @@ class Listener:
 
     def _open(self) -> None:
         settings = self._settings
-        self._db = self._loop.run(Database.open(self._url, max_size=CONNECTIONS))
+        self._db = self._loop.run(
+            Database.open(self._url, max_size=CONNECTIONS, wait_s=WAIT_FOR_CONNECTION_S)
+        )
         located = settings.model_copy(update={"database_url": self._url})
         archive = self._archive = Archive(self._fhir, Blobs.at(located), Blobs.cold_at(located))
         self._loop.run(archive.restore())

@@ -21,7 +21,7 @@ from serai.platform.auth.freshness import require_fresh
 from serai.platform.auth.sessions import Session
 from serai.platform.db import Connection
 from serai.web.authentication import require_session
-from serai.web.forms import Form, parse_form
+from serai.web.forms import Form, parse_form, require_header_secret
 from serai.web.proving import json_of, require_site, told
 from serai.web.rendering import render, see_other
 from serai.web.signin import address_of, site_of
@@ -100,6 +100,7 @@ async def remove_totp(request: Request) -> Response:
 
 
 async def ask_for_passkey(request: Request) -> Response:
+    require_header_secret(request)
     session, site = await _fresh(request), require_site(request)
     async with request.app.state.db.transaction() as tx:
         asked = await passkeys.registration(tx, session.account, site=site, now=utc_now())
