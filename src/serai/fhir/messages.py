@@ -95,6 +95,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "job.is-over": "The work is over already.",
     "job.not-found": "There is no such job, or it is no longer kept.",
     "job.too-long": "The work was stopped because it took more than {hours} hours.",
+    "keys.box-damaged": "A sealed secret does not open.",
     "lastn.cut": "Only the first {most} observations are shown; ask for fewer.",
     "match.several-certain": "Several patients match with certainty.",
     "meta.too-many": "Too many labels are in use to tell them all; ask for one type or resource.",

@@ -80,26 +80,27 @@ async def test_a_service_reads_its_organisations_record(hospital: Hospital, serv
     assert (await client.get("/fhir/Observation", headers=headers)).status_code == 401
 
 
-BAD: list[dict[str, Any]] = [
-    {"aud": "https://other.example/token"},
-    {"aud": None},
-    {"exp": int(time.time()) - 60},
-    {"exp": int(time.time()) + 3600},
-    {"exp": None},
-    {"exp": "soon"},
-    {"jti": None},
-    {"jti": ""},
-    {"sub": "somebody"},
-    {"iss": "somebody", "sub": "somebody"},
-    {"nbf": int(time.time()) + 600},
-    {"iat": int(time.time()) + 600},
-]
+def bad(now: int) -> list[dict[str, Any]]:
+    return [
+        {"aud": "https://other.example/token"},
+        {"aud": None},
+        {"exp": now - 60},
+        {"exp": now + 3600},
+        {"exp": None},
+        {"exp": "soon"},
+        {"jti": None},
+        {"jti": ""},
+        {"sub": "somebody"},
+        {"iss": "somebody", "sub": "somebody"},
+        {"nbf": now + 600},
+        {"iat": now + 600},
+    ]
 
 
 async def test_an_assertion_that_does_not_hold_opens_nothing(
     hospital: Hospital, service: App
 ) -> None:
-    for changed in BAD:
+    for changed in bad(int(time.time())):
         answer = await knock(hospital, an_assertion(service, **changed))
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), changed
 

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from serai.kernel.errors import Forbidden, Unavailable
-from serai.platform import addresses
+from serai.platform import addresses, tls
 from serai.platform.addresses import Endpoint, NotAnAddress
 
 WITHIN_S = 10.0
@@ -69,7 +69,7 @@ async def _exchanged(
     """To the very address that was judged, and never where a redirect points."""
     url, address = httpx.URL(endpoint.url), await _judged(endpoint, allowed)
     headers |= {"host": url.netloc.decode(), "accept": "application/json"}
-    async with httpx.AsyncClient(timeout=WITHIN_S, trust_env=False) as client:
+    async with httpx.AsyncClient(verify=tls.calling(), timeout=WITHIN_S, trust_env=False) as client:
         request = client.build_request(
             "GET" if form is None else "POST",
             url.copy_with(host=address),
