@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import time
@@ -44,7 +45,9 @@ GONE_S = 10.0
 
 
 @pytest.fixture
-def place(used_place: Place) -> Place:
+def place(used_place: Place, caplog: pytest.LogCaptureFixture) -> Place:
+    # What pynetdicom logs of a refused connection would hold its socket until another test runs.
+    caplog.set_level(logging.CRITICAL + 1, logger="pynetdicom")
     return replace(used_place, port=free_port(), dimse_port=free_port())
 
 
