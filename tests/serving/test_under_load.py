@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,14 +49,19 @@ class Node:
     def workers(self) -> set[int]:
         return self.server.children("serai.serving.part web")
 
-    def client(self) -> aiohttp.ClientSession:
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[aiohttp.ClientSession]:
         """As many connections as it likes, so that both workers get their share."""
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             self.base,
             headers=JSON | {"authorization": f"Bearer {self.token}"},
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=60),
         )
+        async with session:
+            yield session
+        # Connections that a server cut off close a moment after the session.
+        await asyncio.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
